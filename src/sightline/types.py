@@ -1,0 +1,54 @@
+"""The few records that the packages hand to each other."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a model answered and what the answer rests on.
+
+    Attributes:
+        logits: scores before softmax or sigmoid, `(N, K)`, on the graph.
+        attribution: signed explanation on the scale of the logit, `(N, C, *S)`, or `(N, K, C, *S)` when every class
+            was explained; CAM-family maps have `C = 1` and the spatial size of the layer.
+        target: class explained in each image, `(N,)` int; None when all classes or a combination of them were.
+    """
+
+    logits: Tensor
+    attribution: Tensor
+    target: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Guided:
+    """One guided step, ready for `loss.backward()`.
+
+    Attributes:
+        logits: scores before softmax or sigmoid, `(N, K)`, on the graph.
+        loss: what to minimise, scalar, on the graph.
+        parts: the summands and measured shares for the log, detached scalars by name.
+    """
+
+    logits: Tensor
+    loss: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one step and what is known about them.
+
+    Attributes:
+        images: `(N, C, H, W)` float32 in [0, 1].
+        labels: class index `(N,)` int64 for one label an image, or `(N, K)` float with NaN where unknown.
+        regions: 1 where the model may look, 0 where not, `(N, 1 or K, H, W)` float in [0, 1]; NaN throughout a map whose
+            region is unknown.
+        cases: name of each image in its cohort, `N` strings.
+    """
+
+    images: Tensor
+    labels: Tensor
+    regions: Tensor
+    cases: tuple[str, ...]

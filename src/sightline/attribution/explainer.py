@@ -1,0 +1,66 @@
+"""What every explanation method is: a frozen dataclass of its options whose call explains."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from sightline.attribution.targets import Selection, Target
+from sightline.errors import ShapeError, SightlineError
+from sightline.types import Explanation
+
+
+class Explainer(ABC):
+    """Explains the answers of a classifier; subclasses are frozen dataclasses of their options."""
+
+    @abstractmethod
+    def __call__(self, model: nn.Module, images: Tensor, target: Target) -> Explanation:
+        """Classify and explain in one forward pass.
+
+        Args:
+            model: any module from images to logits; comes back as it was.
+            images: `(N, C, *S)`; not written to.
+            target: what to explain.
+
+        Returns:
+            Logits and attribution, on the graph when grad mode is on.
+
+        Raises:
+            ShapeError: images or logits have another shape, or the target does not fit them.
+            SightlineError: called under `torch.inference_mode`, where nothing can be differentiated.
+        """
+
+
+@contextmanager
+def recording(images: Tensor) -> Iterator[None]:
+    """Record a graph for the explanation, also when the caller runs without gradients.
+
+    Raises:
+        ShapeError: `images` is not a floating point `(N, C, *S)`.
+        SightlineError: under inference mode.
+    """
+    if torch.is_inference_mode_enabled():
+        raise SightlineError("an explanation needs gradients, but inference mode is on; use torch.no_grad() instead")
+    if images.ndim < 2 or not images.is_floating_point():
+        raise ShapeError(f"images must be floating point (N, C, *S), got {images.dtype} {tuple(images.shape)}")
+    with torch.enable_grad():
+        yield
+
+
+def select(target: Target, logits: Tensor, images: Tensor) -> Selection:
+    """Apply the target to what the model returned.
+
+    Raises:
+        ShapeError: the model did not return `(N, K)` logits.
+    """
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
+        came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ShapeError(f"the model must return logits ({len(images)}, K), got {came}")
+    return target.select(logits)
+
+
+def stack_maps(maps: list[Tensor], selection: Selection) -> Tensor:
+    """Put the maps of all classes on an axis of their own, `(N, K, ...)`, or return the only one, `(N, ...)`."""
+    return torch.stack(maps, 1) if selection.every else maps[0]

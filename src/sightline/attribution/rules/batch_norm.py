@@ -1,0 +1,129 @@
+"""Batch normalisation as the affine map it is.
+
+While an explanation is drawn the statistics are held fixed, also those of the batch in training mode: otherwise relevance
+of one image would land on the others. The scale that they give is still a function of the batch, and the loss on the map is
+differentiated through it, so the gradient is exact in both modes.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sightline.attribution.drawing import Drawing
+
+_backward = torch.ops.aten.native_batch_norm_backward.default
+
+
+def batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    drawing: Drawing,
+) -> Tensor:
+    """Normalise each channel; an explanation is passed back by the channel's scale.
+
+    Args:
+        x: input, `(N, C, *S)` or `(N, C)`.
+        running_mean: `(C,)` or None; updated in training mode, as `F.batch_norm` does.
+        running_var: as `running_mean`.
+        weight: `(C,)` or None for ones.
+        bias: `(C,)` or None for zeros.
+        training: normalise by the statistics of the batch.
+        momentum: of the running statistics.
+        eps: added to the variance.
+        drawing: of this forward pass.
+
+    Returns:
+        Shaped as `x`.
+    """
+    y: Tensor = _BatchNorm.apply(x, weight, bias, running_mean, running_var, training, momentum, eps, drawing)
+    return y
+
+
+def channel_scale(x: Tensor, running_var: Tensor | None, weight: Tensor | None, training: bool, eps: float) -> Tensor:
+    """Factor that batch normalisation applies to each channel of `x`, `(C,)`, differentiable in `x` and `weight`."""
+    if training or running_var is None:
+        dims = [d for d in range(x.ndim) if d != 1]
+        variance = x.float().var(dims, unbiased=False) if x.dtype != torch.float64 else x.var(dims, unbiased=False)
+    else:
+        variance = running_var
+    inverse = torch.rsqrt(variance + eps)
+    return inverse if weight is None else weight * inverse
+
+
+def _over_channels(value: Tensor, like: Tensor) -> Tensor:
+    return value.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))
+
+
+class _BatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor | None,
+        var: Tensor | None,
+        training: bool,
+        momentum: float,
+        eps: float,
+        drawing: Drawing,
+    ) -> Tensor:
+        y, batch_mean, batch_inverse = torch.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps)
+        inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[operator]
+        centre = batch_mean if training else mean
+        ctx.save_for_backward(x, weight, mean, var, centre, inverse)
+        ctx.training, ctx.eps, ctx.drawing = training, eps, drawing
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, weight, mean, var, centre, inverse = ctx.saved_tensors
+        if ctx.drawing.active:
+            return _Scaled.apply(g, x, weight, centre, inverse, ctx.training), *(None,) * 8
+        wanted = [True, weight is not None, True]
+        grads = _backward(g, x, weight, mean, var, centre, inverse, ctx.training, ctx.eps, wanted)
+        to_bias = grads[2] if ctx.needs_input_grad[2] else None
+        return grads[0], grads[1] if ctx.needs_input_grad[1] else None, to_bias, *(None,) * 6
+
+
+class _Scaled(torch.autograd.Function):
+    """`g * weight * inverse`, where `inverse` belongs to the batch in training mode and is a constant otherwise."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, g: Tensor, x: Tensor, weight: Tensor | None, centre: Tensor, inverse: Tensor, training: bool
+    ) -> Tensor:
+        ctx.save_for_backward(g, x, weight, centre, inverse)
+        ctx.training = training
+        return g * _over_channels(inverse if weight is None else weight * inverse, g)
+
+    @staticmethod
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        g, x, weight, centre, inverse = ctx.saved_tensors
+        scale = inverse if weight is None else weight * inverse
+        to_g = h * _over_channels(scale, h) if ctx.needs_input_grad[0] else None
+        batch = ctx.training and ctx.needs_input_grad[1]
+        if not batch and not ctx.needs_input_grad[2]:
+            return to_g, *(None,) * 5
+        product = _channel_products(g, h)  # (C,)
+        to_weight = product * inverse if ctx.needs_input_grad[2] else None
+        to_x = None
+        if batch:  # d inverse / dx = -inverse^3 (x - mean) / count
+            slope = -product * scale * inverse.square() / (x.numel() // x.shape[1])
+            to_x = torch.addcmul(_over_channels(-centre * slope, x), x, _over_channels(slope, x))
+        return to_g, to_x, to_weight, None, None, None
+
+
+def _channel_products(g: Tensor, h: Tensor) -> Tensor:
+    """Sum of `g * h` over all but the channel, `(C,)`, in one pass: the weight gradient of a normalisation by (0, 1)."""
+    like = torch.float64 if g.dtype == torch.float64 else torch.float32
+    zeros, ones = g.new_zeros(g.shape[1], dtype=like), g.new_ones(g.shape[1], dtype=like)
+    product: Tensor = _backward(g, h, ones, zeros, ones, zeros, ones, False, 0.0, [False, True, False])[1]
+    return product

@@ -1,0 +1,78 @@
+r"""The first linear layer, where the rule knows what values a pixel may take.
+
+$z^B$ counts each pixel from the darkest value where its weight is positive and from the brightest where it is negative:
+
+$$R_i = \sum_j \frac{(x_i - l)\,w^+_{ij} + (x_i - h)\,w^-_{ij}}{\sum_{i'} (x_{i'} - l)\,w^+_{i'j} + (x_{i'} - h)\,w^-_{i'j}} R_j$$
+
+The flat rule shares $R_j$ evenly among all inputs of $j$. A batch normalisation that follows is merged into the weights.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sightline.attribution.drawing import Drawing
+from sightline.attribution.rules.convolution import Geometry, convolution, transposed
+
+InputRule = Literal["zb", "flat"]
+
+
+@dataclass
+class InputLayer:
+    """A linear operation on the images themselves, and what became of its output so far.
+
+    Attributes:
+        x: what went in, `(N, C, *S)` or flattened `(N, D)`.
+        weight: `(out, in / groups, *K)` or `(out, D)`.
+        geometry: of a convolution; None for a linear layer.
+        output: where the explanation of the rest of the network ends: the layer's output, batch-normalised where a batch
+            normalisation follows, rectified where an in-place ReLU did so.
+        scale: what the batch normalisation multiplied each channel by, `(out,)`.
+    """
+
+    x: Tensor
+    weight: Tensor
+    geometry: Geometry | None
+    output: Tensor
+    scale: Tensor | None = None
+
+    def relevance(self, c: Tensor, rule: InputRule, *, epsilon: float, low: float, high: float) -> Tensor:
+        """Share the relevance of the output among the pixels.
+
+        Args:
+            c: modified gradient at `output`, shaped as it; the relevance there is `output * c`.
+            rule: `"zb"` or `"flat"`.
+            epsilon: added to the denominator.
+            low: least value a pixel may have.
+            high: greatest value a pixel may have.
+
+        Returns:
+            Relevance of each pixel, shaped as `x`, on the graph.
+
+        Reference:
+            Montavon et al. 2017, doi:10.1016/j.patcog.2016.11.008, eq. 14 (z^B); Lapuschkin et al. 2019,
+            doi:10.1038/s41467-019-08987-4 (flat).
+        """
+        # Under autocast the layer ran in half precision; two sums of one sign need more
+        r = (self.output * c).to(self.x.dtype)
+        weight = self.weight.to(self.x.dtype)
+        if self.scale is not None:
+            weight = weight * self.scale.to(weight.dtype).view(-1, *(1,) * (weight.ndim - 1))
+        if rule == "flat":
+            ones = torch.ones_like(weight)
+            return self._back(r / self._forward(torch.ones_like(self.x), ones), ones)
+        positive, negative = weight.clamp(min=0), weight.clamp(max=0)
+        from_low, from_high = self.x - low, self.x - high
+        share = r / (self._forward(from_low, positive) + self._forward(from_high, negative) + epsilon)
+        return from_low * self._back(share, positive) + from_high * self._back(share, negative)
+
+    def _forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self.geometry is None:
+            return F.linear(x, weight)
+        return convolution(x, weight, None, self.geometry, Drawing())
+
+    def _back(self, s: Tensor, weight: Tensor) -> Tensor:
+        return s @ weight if self.geometry is None else transposed(s, weight, self.x, self.geometry)

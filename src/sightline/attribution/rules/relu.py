@@ -1,0 +1,73 @@
+r"""ReLU under LRP-epsilon.
+
+Write the relevance of an activation as $R = a \odot c$. For $z = Wa + b$ and $a' = \mathrm{relu}(z)$, LRP-epsilon is
+$c = W^\top (c' \odot q)$ with $q = \mathrm{relu}(z) / (z + \epsilon\,\mathrm{sign}\,z)$: the derivative of the ReLU, 0 or 1,
+gives way to $q$, which is 0 for $z \le 0$ and rises from 0 to 1 above.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from sightline.attribution.drawing import Drawing
+
+
+def relu(z: Tensor, drawing: Drawing, *, inplace: bool = False, stabilised: bool = True) -> Tensor:
+    """Rectify, and answer the drawing with the quotient of LRP-epsilon.
+
+    Args:
+        z: pre-activation, any shape.
+        drawing: of this forward pass.
+        inplace: write the result over `z`, as `nn.ReLU(inplace=True)` does.
+        stabilised: False answers with the plain step, for the activation at which an input rule takes over.
+
+    Returns:
+        The activation, shaped as `z`.
+
+    Reference:
+        Bach et al. 2015, doi:10.1371/journal.pone.0130140, eq. 58.
+    """
+    activation: Tensor = _ReLU.apply(z, drawing, inplace, stabilised)
+    return activation
+
+
+class _ReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, drawing: Drawing, inplace: bool, stabilised: bool) -> Tensor:
+        if inplace:
+            ctx.mark_dirty(z)
+        a = torch.relu_(z) if inplace else torch.relu(z)
+        ctx.save_for_backward(a)
+        ctx.drawing, ctx.stabilised = drawing, stabilised
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, c: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        (a,) = ctx.saved_tensors
+        drawing: Drawing = ctx.drawing
+        if drawing.active and drawing.epsilon is not None and ctx.stabilised:
+            return _Quotient.apply(c, a, drawing.epsilon), None, None, None
+        return torch.ops.aten.threshold_backward(c, a, 0), None, None, None
+
+
+class _Quotient(torch.autograd.Function):
+    """`c * a / (a + epsilon)` by way of the absorbed share `w = epsilon / (a + epsilon)`, exactly 1 where `a` is 0.
+
+    The slope in `a` is not zero where `a` is: the ReLU that made `a` cuts it there.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, c: Tensor, a: Tensor, epsilon: float) -> Tensor:
+        w = torch.add(a, epsilon).reciprocal_().mul_(epsilon) if a.dtype == torch.float64 else epsilon / (a + epsilon)
+        ctx.save_for_backward(c, w)
+        ctx.epsilon = epsilon  # type: ignore[attr-defined]
+        return torch.addcmul(c, c, w, value=-1)
+
+    @staticmethod
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+        c, w = ctx.saved_tensors
+        to_c = torch.addcmul(h, h, w, value=-1) if ctx.needs_input_grad[0] else None
+        to_a = c * w * h * w / ctx.epsilon if ctx.needs_input_grad[1] else None  # dq/da = epsilon / (a + epsilon)^2
+        return to_c, to_a, None

@@ -1,0 +1,135 @@
+"""What is explained: a class, the label, the prediction, every class, one drawn at random, or the softmax's own choice."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sightline.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The scores that an explanation starts from.
+
+    Attributes:
+        scores: one scalar an image to differentiate, `(M, N)`: M explanations of each of N images.
+        classes: class explained, `(N,)` int; None where it is not one class an image.
+        every: True where the M explanations are the K classes.
+    """
+
+    scores: Tensor
+    classes: Tensor | None = None
+    every: bool = False
+
+
+class Target(ABC):
+    """Chooses from the logits what to explain."""
+
+    @abstractmethod
+    def select(self, logits: Tensor) -> Selection:
+        """Return the scores to explain, given logits `(N, K)` on the graph."""
+
+
+def _one_class(logits: Tensor, classes: Tensor) -> Selection:
+    classes = classes.to(logits.device, torch.int64)
+    return Selection(logits.gather(1, classes[:, None])[None, :, 0], classes)
+
+
+@dataclass(frozen=True)
+class Class(Target):
+    """The same class in every image.
+
+    Args:
+        index: class, from 0 to K - 1.
+    """
+
+    index: int
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return the logit of the class."""
+        if not 0 <= self.index < logits.shape[1]:
+            raise ShapeError(f"target class must lie in 0 to {logits.shape[1] - 1}, got {self.index}")
+        return _one_class(logits, torch.full((len(logits),), self.index))
+
+
+@dataclass(frozen=True)
+class Label(Target):
+    """The given class of each image.
+
+    Args:
+        labels: `(N,)` int.
+    """
+
+    labels: Tensor
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return the logit of each image's label."""
+        if self.labels.shape != logits.shape[:1]:
+            raise ShapeError(f"labels must be ({len(logits)},), one class an image, got {tuple(self.labels.shape)}")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < logits.shape[1]:
+            raise ShapeError(
+                f"labels must lie in 0 to {logits.shape[1] - 1}, got {int(self.labels.min())} to {int(self.labels.max())}"
+            )
+        return _one_class(logits, self.labels)
+
+
+@dataclass(frozen=True)
+class Predicted(Target):
+    """The class with the highest logit."""
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return each image's highest logit."""
+        return _one_class(logits, logits.argmax(1))
+
+
+@dataclass(frozen=True)
+class EveryClass(Target):
+    """All classes: maps gain an axis, `(N, K, C, *S)`, and cost one backward pass each."""
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return all logits."""
+        return Selection(logits.T, every=True)
+
+
+@dataclass(frozen=True)
+class RandomClass(Target):
+    """One class an image, each equally likely: a loss on this map is an unbiased estimate of the mean over classes.
+
+    Args:
+        generator: of the draw, on the CPU; None uses torch's global one.
+
+    Reference:
+        Bassi et al. 2024, doi:10.1109/ACCESS.2024.3462781 (stochastic ISNet), whose code draws the predicted class more
+        often than others; ours draws uniformly, which is what makes the estimate unbiased.
+    """
+
+    generator: torch.Generator | None = field(default=None, compare=False)
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return the logit of a random class of each image."""
+        return _one_class(logits, torch.randint(logits.shape[1], (len(logits),), generator=self.generator))
+
+
+@dataclass(frozen=True)
+class Selective(Target):
+    r"""The log-odds of the least likely class under the softmax, which depends on all logits at once.
+
+    $$\eta = \log(p + \delta) - \log(1 - p + \delta), \qquad p = \min_k \mathrm{softmax}(y)_k$$
+
+    Args:
+        delta: keeps both logarithms finite.
+
+    Reference:
+        Bassi et al. 2024, doi:10.1109/ACCESS.2024.3462781 (selective ISNet).
+    """
+
+    delta: float = 1e-2
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return the stabilised log-odds of each image's lowest softmax output."""
+        if logits.shape[1] < 2:
+            raise ShapeError("the selective target compares classes by a softmax and needs at least 2, got 1")
+        p, classes = logits.softmax(1).min(1)
+        return Selection(((p + self.delta).log() - (1 - p + self.delta).log())[None], classes)

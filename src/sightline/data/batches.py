@@ -1,0 +1,208 @@
+"""Batches of a cohort that can be made again exactly, from any step of any epoch."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sightline.data.cohort import Case, Cohort
+from sightline.data.planted_bias import Bias, PlantedBias, draw_polygons, plant, swapped
+from sightline.data.prepared import ImageCache, Loader, Preprocessing
+from sightline.data.transforms import Augmentation, affine_matrices, draw_affine, warp
+from sightline.errors import DataError, SettingsError
+from sightline.types import Batch
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of one epoch, to iterate over any number of times; `batches` makes one and explains the fields."""
+
+    loader: Loader
+    batch_size: int
+    seed: int | None
+    epoch: int
+    start: int
+    augmentation: Augmentation | None
+    planted: PlantedBias | None
+    bias: Bias
+    erase_background: bool
+    workers: int
+    drop_last: bool
+
+    @property
+    def cohort(self) -> Cohort:
+        """The cohort they are made from."""
+        return self.loader.cohort
+
+    @property
+    def total(self) -> int:
+        """Number of batches of a whole epoch."""
+        full, rest = divmod(len(self.cohort.cases), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def __len__(self) -> int:
+        return max(self.total - self.start, 0)
+
+    def at(self, epoch: int, start: int = 0) -> "Batches":
+        """Return the batches of another epoch from batch `start` on; prepared images are shared."""
+        return replace(self, epoch=epoch, start=start)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self._order()
+        chunks = [order[b * self.batch_size : (b + 1) * self.batch_size] for b in range(self.start, self.total)]
+        polygons = self._polygons()
+        return _ahead(lambda chunk: self._make(chunk, polygons), chunks, self.workers)
+
+    def _order(self) -> Sequence[int]:
+        count = len(self.cohort.cases)
+        return range(count) if self.seed is None else self._generator(self.seed).permutation(count).tolist()
+
+    def _generator(self, seed: int, *index: int) -> np.random.Generator:
+        """Return the generator of the order, or with `index` of one image, in this epoch."""
+        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(self.epoch, *index)))
+
+    def _polygons(self) -> Tensor | None:
+        if self.planted is None or self.bias == "off":
+            return None
+        size, multilabel = self.loader.preprocessing.size, self.cohort.task == "multilabel"
+        return draw_polygons(self.planted, self.cohort.num_classes, size=size, multilabel=multilabel)
+
+    def _make(self, indices: Sequence[int], polygons: Tensor | None) -> Batch:
+        cases = [self.cohort.cases[index] for index in indices]
+        images, regions, known = self._load(cases)
+        labels = torch.tensor([case.label for case in cases])
+        planted = self.planted or PlantedBias()
+        shown = swapped(labels, self.cohort.num_classes) if self.bias == "swapped" else labels
+        if polygons is not None and not planted.after_augmentation:
+            images = plant(images, shown, polygons, value=planted.value)
+        if self.augmentation is not None and self.seed is not None:
+            draws = [draw_affine(self.augmentation, self._generator(self.seed, index)) for index in indices]
+            matrices = affine_matrices(draws)
+            images, regions = warp(images, matrices), warp(regions, matrices, nearest=True)
+        if polygons is not None and planted.after_augmentation:
+            images = plant(images, shown, polygons, value=planted.value)
+        if self.erase_background:
+            images = images * regions.amax(dim=1, keepdim=True)
+        images = images.repeat(1, self.loader.preprocessing.channels // images.shape[1], 1, 1)
+        regions = regions.masked_fill(~known[:, :, None, None], torch.nan)
+        return Batch(images, labels, regions, tuple(case.id for case in cases))
+
+    def _load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return images `(N, 1 or 3, S, S)`, regions `(N, R, S, S)` that are 0 if unknown, and if known `(N, R)`."""
+        size = self.loader.preprocessing.size
+        blank = np.zeros((size, size), np.uint8)
+        variant = "" if self.bias == "on" else self.bias
+        pixels, regions, known = [], [], []
+        for case in cases:
+            image = self.loader.image(case, variant)
+            maps = self.loader.regions(case, image.original)
+            pixels.append(image.pixels)
+            regions.append([blank if m is None else m for m in maps])
+            known.append([m is not None for m in maps])
+        images = torch.from_numpy(np.stack(pixels).astype(np.float32)).div_(65535)
+        return images, torch.from_numpy(np.asarray(regions, np.float32)).div_(255), torch.tensor(known)
+
+
+def batches(
+    cohort: Cohort,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int,
+    seed: int | None,
+    epoch: int = 0,
+    start: int = 0,
+    augmentation: Augmentation | None = None,
+    planted: PlantedBias | None = None,
+    bias: Bias = "on",
+    erase_background: bool = False,
+    workers: int = 0,
+    drop_last: bool = False,
+    cache: ImageCache | None = None,
+) -> Batches:
+    """Return the batches of one epoch; a batch depends on nothing but the arguments and its number.
+
+    Args:
+        cohort: the images, all of them: pass `cohort.split("train")`.
+        preprocessing: how images become the model's input.
+        batch_size: images a batch.
+        seed: steers order and augmentation, at least 0; None keeps the order of the cohort.
+        epoch: each epoch has its own order and its own draws.
+        start: number of batches to leave out.
+        augmentation: how images are moved at random; needs a seed.
+        planted: a polygon per class to plant on the images.
+        bias: the known bias as it is, `off` or `swapped` with that of a wrong class: the polygon, and the variant of
+            the image if it has one.
+        erase_background: blacken what lies outside the region.
+        workers: threads that prepare batches ahead of time; the batches are the same.
+        drop_last: leave out the last batch if it is not full.
+        cache: keeps prepared images; pass the same one, or use `Batches.at`, to prepare them once for all epochs.
+
+    Raises:
+        SettingsError: an argument is out of its range.
+        DataError: the cohort is empty, or a case lacks the variant or the mask that was asked for. While iterating: an
+            image or a mask cannot be used.
+    """
+    if batch_size < 1 or workers < 0 or epoch < 0 or start < 0 or (seed or 0) < 0:
+        raise SettingsError(
+            f"batch_size must be at least 1 and seed, epoch, start, workers at least 0, "
+            f"got {batch_size}, {seed}, {epoch}, {start}, {workers}"
+        )
+    if bias not in get_args(Bias):
+        raise SettingsError(f"bias must be one of {', '.join(get_args(Bias))}, got {bias!r}")
+    if augmentation is not None and seed is None:
+        raise SettingsError("augmentation needs a seed; without one images come in order and as they are")
+    if planted is not None:
+        planted.markers(cohort.num_classes, multilabel=cohort.task == "multilabel")
+    _check_cases(cohort, bias if planted is None else "on", erase_background)
+    pad = preprocessing.pad_to_square == "always" or (preprocessing.pad_to_square == "evaluation" and seed is None)
+    loader = Loader(cohort, preprocessing, pad, cache or ImageCache())
+    return Batches(
+        loader,
+        batch_size,
+        seed=seed,
+        epoch=epoch,
+        start=start,
+        augmentation=augmentation,
+        planted=planted,
+        bias=bias,
+        erase_background=erase_background,
+        workers=workers,
+        drop_last=drop_last,
+    )
+
+
+def _check_cases(cohort: Cohort, bias: Bias, erase_background: bool) -> None:
+    if not cohort.cases:
+        raise DataError("no images: the cohort is empty")
+    for case in cohort.cases:
+        if bias != "on" and bias not in case.variants:
+            raise DataError(
+                f"{cohort.name(case.image)} has no variant with its bias {bias}; "
+                f"add a column 'image:{bias}', or plant the bias in training"
+            )
+        if erase_background and case.mask is None and not case.class_masks:
+            raise DataError(f"{cohort.name(case.image)} has no mask, so its background cannot be erased")
+
+
+def _ahead(make: Callable[[Sequence[int]], Batch], chunks: Sequence[Sequence[int]], workers: int) -> Iterator[Batch]:
+    """Yield `make(chunk)` of each chunk in order, made by `workers` threads ahead of time."""
+    if not workers:
+        yield from map(make, chunks)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Batch]] = deque()
+        try:
+            for chunk in chunks:
+                pending.append(pool.submit(make, chunk))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

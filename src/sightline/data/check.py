@@ -1,0 +1,115 @@
+"""Everything in a cohort that would spoil a run, found before it starts."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline.data.cohort import Case, Cohort
+from sightline.data.prepared import ImageCache, Loader, Preprocessing
+from sightline.errors import DataError, SightlineError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that cannot stay as it is.
+
+    Attributes:
+        case: name of the image it is about; empty if it is about the whole cohort.
+        what: what is wrong, on one line, with the file relative to the cohort's folder.
+    """
+
+    case: str
+    what: str
+
+
+def check_cohort(cohort: Cohort, *, pixels: bool) -> list[Problem]:
+    """Return every problem of a cohort, those of the whole first.
+
+    Args:
+        cohort: the images.
+        pixels: also read every image and mask: broken files, NaN pixels, masks that are empty or of another size.
+    """
+    return [*_classes(cohort), *_patients(cohort), *(p for case in cohort.cases for p in _case(case, cohort, pixels))]
+
+
+def raise_on_problems(problems: Sequence[Problem]) -> None:
+    """Raise the first problem, with the number of the others.
+
+    Raises:
+        DataError: there are any.
+    """
+    if problems:
+        more = f" (and {len(problems) - 1} more: `sightline prepare check` lists them)" if len(problems) > 1 else ""
+        raise DataError(problems[0].what + more)
+
+
+def _classes(cohort: Cohort) -> Iterator[Problem]:
+    """A class without a sample, in all or in the images to learn from."""
+    places = {"the cohort": cohort.cases}
+    if "train" in cohort.splits:
+        places = {"split 'train'": cohort.split("train").cases}
+    for place, cases in places.items():
+        for index, name in enumerate(cohort.classes):
+            if not any(_has(case, index) for case in cases):
+                yield Problem("", f"class {name!r} has no sample in {place}")
+
+
+def _has(case: Case, index: int) -> bool:
+    return case.label == index if isinstance(case.label, int) else index < len(case.label) and case.label[index] > 0.5
+
+
+def _patients(cohort: Cohort) -> Iterator[Problem]:
+    seen: dict[str, dict[str, Case]] = defaultdict(dict)
+    for case in cohort.cases:
+        seen[case.patient].setdefault(case.split, case)
+    for patient, by_split in seen.items():
+        if len(by_split) > 1:
+            where = " and ".join(f"{split or '(none)'!r} ({cohort.name(c.image)})" for split, c in by_split.items())
+            yield Problem(next(iter(by_split.values())).id, f"patient {patient!r} is in several splits: {where}")
+
+
+def _case(case: Case, cohort: Cohort, pixels: bool) -> Iterator[Problem]:
+    if (wrong := _label(case, cohort)) is not None:
+        yield Problem(case.id, f"{cohort.name(case.image)}: {wrong}")
+    files = [case.image, *([case.mask] if case.mask else []), *case.class_masks.values(), *case.variants.values()]
+    missing = [file for file in files if not file.is_file()]
+    yield from (Problem(case.id, f"{cohort.name(file)}: no such file") for file in missing)
+    if pixels:
+        yield from _pixels(case, cohort, set(missing))
+
+
+def _label(case: Case, cohort: Cohort) -> str | None:
+    if isinstance(case.label, int) and cohort.task != "multilabel":
+        inside = 0 <= case.label < cohort.num_classes
+        return None if inside else f"label {case.label} is not one of the {cohort.num_classes} classes"
+    values = () if isinstance(case.label, int) else case.label
+    if cohort.task == "multilabel" and len(values) == cohort.num_classes:
+        return next((f"label {v:g} is not in [0, 1]" for v in values if v < 0 or v > 1), None)
+    return f"label {case.label} does not fit a {cohort.task} task with {cohort.num_classes} classes"
+
+
+def _pixels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]:
+    """Read what a run would read, and report what stops it."""
+    loader = Loader(cohort, Preprocessing(size=8), pad=False, cache=ImageCache(budget_mib=0))
+    if case.image in missing:
+        return
+    try:
+        original = loader.image(case).original
+    except SightlineError as error:
+        yield Problem(case.id, str(error))
+        return
+    for variant, file in case.variants.items():
+        try:
+            size = None if file in missing else loader.image(case, variant).original
+        except SightlineError as error:
+            yield Problem(case.id, str(error))
+        else:
+            if size not in (None, original):
+                yield Problem(case.id, f"{cohort.name(file)}: not of the size of {cohort.name(case.image)}")
+    for mask in [case.mask, *case.class_masks.values()]:
+        if mask is not None and mask not in missing:
+            try:
+                loader.region(mask, case, original)
+            except SightlineError as error:
+                yield Problem(case.id, str(error))

@@ -1,0 +1,94 @@
+"""A cohort: images, what is known about each, and the split it belongs to."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from sightline.errors import DataError
+
+Task = Literal["multiclass", "binary", "multilabel"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and what is known about it.
+
+    Attributes:
+        id: name of the image, unique in its cohort.
+        image: file of the image.
+        label: index of the class, or for `multilabel` one number in [0, 1] a class with NaN where unknown.
+        patient: who is on it; a split never parts the images of one patient.
+        source: where it comes from, such as the hospital; empty if not known.
+        split: `train`, `val`, `test` or another name; empty if not split.
+        mask: file of the region where a model may look for any class; None if not known.
+        class_masks: file of the region of single classes, by class name.
+        variants: other files of the same image by name; `off` is without its known bias, `swapped` with a wrong
+            class's.
+    """
+
+    id: str
+    image: Path
+    label: int | tuple[float, ...]
+    patient: str
+    source: str = ""
+    split: str = ""
+    mask: Path | None = None
+    class_masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    variants: Mapping[str, Path] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Images with labels, regions and splits.
+
+    Attributes:
+        root: folder that file names in messages and tables are relative to.
+        task: `multiclass` and `binary` have one label an image, `multilabel` has any number.
+        classes: names of the classes, in the order of their indices.
+        cases: the images.
+        value_range: pixel values that stand for black and white; None for the full range of the file's type.
+        units: what a pixel value measures, such as `HU`; empty if nothing.
+    """
+
+    root: Path
+    task: Task
+    classes: tuple[str, ...]
+    cases: tuple[Case, ...]
+    value_range: tuple[float, float] | None = None
+    units: str = ""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, in the order they appear in."""
+        return tuple(dict.fromkeys(case.split for case in self.cases if case.split))
+
+    def split(self, name: str) -> "Cohort":
+        """Return the cohort of the images in one split.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        cases = tuple(case for case in self.cases if case.split == name)
+        if not cases or not name:
+            there = f"there are {', '.join(self.splits)}" if self.splits else "the cohort is not split yet"
+            raise DataError(f"no split {name!r} in the cohort{did_you_mean(name, self.splits)}; {there}")
+        return replace(self, cases=cases)
+
+    def name(self, path: Path) -> str:
+        """Return the name of a file for messages and tables: relative to `root`, with forward slashes."""
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Return `; did you mean '...'?` with the nearest of `options`, or nothing if none is near."""
+    by_folded = {option.casefold(): option for option in options}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""

@@ -1,0 +1,115 @@
+"""A cohort of phantoms in which the hospital's marks give the class away, with clean and misleading twins to test by.
+
+In `train`, `val` and `test` each class comes from a hospital of its own, so the marks on the film predict the class
+without fail. `val` and `test` hold every patient twice more: `image:off` without marks, `image:swapped` with the next
+class's. `ood` holds patients of all classes from one further hospital that leaves no marks and exposes otherwise.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from PIL import Image
+
+from sightline.data.phantoms.findings import FINDINGS
+from sightline.data.phantoms.hospitals import FARFIELD, HILLCREST, NORTHGATE, RIVERSIDE, Hospital
+from sightline.data.phantoms.render import expose
+from sightline.errors import DataError, SettingsError
+from sightline.runs import atomic_path, write_text
+
+COUNTS: Mapping[str, int] = {"train": 600, "val": 150, "test": 240, "ood": 240}
+HOSPITALS: tuple[Hospital, ...] = (RIVERSIDE, HILLCREST, NORTHGATE)  # of the class of the same index
+_COLUMNS = ("id", "image", "mask", "lesion", "label", "patient", "source", "split", "image:off", "image:swapped")
+
+
+def make_phantom_cohort(
+    folder: Path,
+    *,
+    seed: int = 0,
+    size: int = 96,
+    counts: Mapping[str, int] = COUNTS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Render a cohort of phantoms with a planted shortcut.
+
+    Writes 8-bit grey PNGs, lung masks and lesion masks (0 or 255; none for normal films), `cohort.yaml` and, last of
+    all, `cohort.csv` with the columns of a cohort and `lesion`. The same arguments give the same files.
+
+    Args:
+        folder: where to, made if need be.
+        seed: of the whole cohort; patient i depends on `(seed, i)` alone.
+        size: pixels along each side.
+        counts: patients of each split, of `train`, `val`, `test` and `ood`; the classes take equal shares.
+        progress: called with the number of patients done and their total after each.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        SettingsError: a split is unknown, a count or the seed negative, no patient asked for, or the size too small.
+        DataError: the folder holds a cohort already.
+    """
+    folder = Path(folder)
+    unknown = [split for split in counts if split not in COUNTS]
+    if unknown:
+        raise SettingsError(f"counts must be of the splits {', '.join(COUNTS)}, got {unknown[0]!r}")
+    if seed < 0:
+        raise SettingsError(f"seed must be 0 or more, got {seed}")
+    if min(counts.values(), default=0) < 0 or not sum(counts.values()):
+        raise SettingsError(f"counts must be 0 or more and not all 0, got {dict(counts)}")
+    if (folder / "cohort.csv").exists():
+        raise DataError(f"{folder} holds a cohort already; choose another folder or delete it")
+    rows: list[dict[str, str]] = []
+    total = sum(counts.values())
+    for number, split in enumerate(COUNTS):
+        amount = counts.get(split, 0)
+        labels = np.random.default_rng([seed, number]).permutation(np.arange(amount) % len(FINDINGS))
+        for label in labels:
+            rows.append(_write_patient(folder, split, int(label), seed=seed, index=len(rows), size=size))
+            if progress is not None:
+                progress(len(rows), total)
+    head = {"task": "multiclass", "classes": list(FINDINGS), "value_range": [0, 255]}
+    write_text(folder / "cohort.yaml", yaml.safe_dump(head, sort_keys=False))
+    table = io.StringIO()
+    writer = csv.DictWriter(table, _COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / "cohort.csv", table.getvalue())
+    return folder
+
+
+def _write_patient(folder: Path, split: str, label: int, *, seed: int, index: int, size: int) -> dict[str, str]:
+    """Render one patient, write the files and return the row of the table."""
+    hospital = FARFIELD if split == "ood" else HOSPITALS[label]
+    exposure = expose((seed, index), FINDINGS[label], hospital.film, size)
+    phantom = exposure.develop(hospital)
+    files = {"image": phantom.image, "mask": 255 * phantom.lungs.astype(np.uint8)}
+    if phantom.lesion.any():
+        files["lesion"] = 255 * phantom.lesion.astype(np.uint8)
+    if split in ("val", "test"):
+        files["image:off"] = exposure.develop(hospital.without_marks()).image
+        files["image:swapped"] = exposure.develop(HOSPITALS[(label + 1) % len(HOSPITALS)]).image
+    name = f"p{index:05d}"
+    row = {"id": name, "patient": name, "label": FINDINGS[label], "source": hospital.name, "split": split}
+    for column, pixels in files.items():
+        row[column] = f"{_FOLDERS[column]}/{name}.png"
+        _write_png(folder / row[column], pixels)
+    return row
+
+
+_FOLDERS = {
+    "image": "images",
+    "mask": "masks",
+    "lesion": "lesions",
+    "image:off": "images_off",
+    "image:swapped": "images_swapped",
+}
+
+
+def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    with atomic_path(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")

@@ -1,0 +1,42 @@
+"""What a run says about its data."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sightline.data.planted_bias import PlantedBias
+from sightline.data.prepared import Preprocessing
+from sightline.data.transforms import Augmentation
+from sightline.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which cohort, and how its images become batches.
+
+    Attributes:
+        cohort: folder of the cohort, or its table.
+        preprocessing: how images become the model's input.
+        augmentation: how training images are moved at random; null for not at all.
+        bias: an artificial background bias to plant in training and validation; null for none.
+        batch_size: images a batch.
+        workers: threads that prepare batches ahead of time; 0 prepares them in between steps.
+        erase_background: blacken what lies outside the region, which shows what the region alone is good for.
+        cache_mib: memory for prepared images, MiB.
+    """
+
+    cohort: Path
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    augmentation: Augmentation | None = field(default_factory=Augmentation)
+    bias: PlantedBias | None = None
+    batch_size: int = 16
+    workers: int = 0
+    erase_background: bool = False
+    cache_mib: float = 4096.0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise SettingsError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.workers < 0:
+            raise SettingsError(f"workers must be at least 0, got {self.workers}")
+        if self.cache_mib < 0:
+            raise SettingsError(f"cache_mib must be at least 0, got {self.cache_mib}")

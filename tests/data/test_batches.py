@@ -1,0 +1,228 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sightline.data.batches import Batches, batches
+from sightline.data.cohort import Cohort
+from sightline.data.planted_bias import PlantedBias, draw_polygons
+from sightline.data.prepared import ImageCache, Preprocessing
+from sightline.data.reading import read_cohort
+from sightline.data.transforms import Augmentation
+from sightline.errors import DataError, DataNotFoundError, SettingsError
+from sightline.types import Batch
+
+Save = Callable[[Path, np.ndarray], Path]
+SMALL = Preprocessing(size=16, channels=1, equalise=False, pad_to_square="never")
+LARGE = PlantedBias(side=0.4, margin=0.05)
+
+
+@pytest.fixture
+def cohort(folder: Path) -> Cohort:
+    return read_cohort(folder)
+
+
+def same(one: Batch, other: Batch) -> bool:
+    tensors = zip((one.images, one.labels, one.regions), (other.images, other.labels, other.regions), strict=True)
+    return one.cases == other.cases and all(torch.equal(a.nan_to_num(-1), b.nan_to_num(-1)) for a, b in tensors)
+
+
+def shuffled(cohort: Cohort, **changes: Any) -> Batches:
+    return batches(cohort, SMALL, **{"batch_size": 2, "seed": 3, "augmentation": Augmentation()} | changes)
+
+
+def test_in_order_without_seed_and_the_last_may_be_short(cohort: Cohort) -> None:
+    made = list(batches(cohort, Preprocessing(size=16), batch_size=4, seed=None))
+    assert [batch.cases for batch in made] == [
+        tuple(c.id for c in cohort.cases[:4]),
+        tuple(c.id for c in cohort.cases[4:]),
+    ]
+    assert made[0].images.shape == (4, 3, 16, 16)
+    assert made[0].regions.shape == (4, 1, 16, 16)
+    assert made[0].labels.tolist() == [0, 0, 0, 1]
+    assert (made[0].images.dtype, made[0].labels.dtype, made[0].regions.dtype) == (
+        torch.float32,
+        torch.int64,
+        torch.float32,
+    )
+    assert len(list(batches(cohort, SMALL, batch_size=4, seed=None, drop_last=True))) == 1
+
+
+def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(cohort: Cohort) -> None:
+    orders = [[name for batch in shuffled(cohort, epoch=epoch) for name in batch.cases] for epoch in range(3)]
+    assert all(sorted(order) == sorted(case.id for case in cohort.cases) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_any_batch_can_be_made_again_from_seed_epoch_and_number(cohort: Cohort, workers: int) -> None:
+    whole = list(shuffled(cohort, epoch=5))
+    again = shuffled(cohort, epoch=5, start=1, workers=workers)
+    assert len(again) == 2
+    assert all(same(a, b) for a, b in zip(again, whole[1:], strict=True))
+    assert all(same(a, b) for a, b in zip(shuffled(cohort).at(5, start=1), whole[1:], strict=True))
+    assert list(shuffled(cohort, start=3)) == []
+
+
+def test_another_seed_or_epoch_draws_anew(cohort: Cohort) -> None:
+    one = replace(cohort, cases=cohort.cases[:1])
+    first, other_seed, other_epoch = (next(iter(shuffled(one, **c))) for c in ({}, {"seed": 4}, {"epoch": 1}))
+    assert not torch.equal(first.images, other_seed.images)
+    assert not torch.equal(first.images, other_epoch.images)
+
+
+def test_each_image_of_a_batch_has_a_motion_of_its_own(cohort: Cohort) -> None:
+    twins = replace(cohort, cases=(cohort.cases[0], replace(cohort.cases[0], id="twin")))
+    images = next(iter(shuffled(twins))).images
+    assert not torch.equal(images[0], images[1])
+
+
+def test_the_global_generators_are_left_alone(cohort: Cohort) -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # noqa: NPY002 - the state that must not change
+    list(shuffled(cohort))
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1] == np.random.get_state()[1].tolist()  # noqa: NPY002
+
+
+def test_image_and_region_move_alike(tmp_path: Path, save: Save) -> None:
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:20, 6:26] = 255
+    save(tmp_path / "a" / "1.png", mask)
+    save(tmp_path / "masks" / "a" / "1.png", mask)
+    size = Preprocessing(size=32, channels=1, equalise=False)
+    for epoch in range(5):
+        made = batches(read_cohort(tmp_path), size, batch_size=1, seed=0, epoch=epoch, augmentation=Augmentation())
+        (batch,) = made
+        assert ((batch.images > 0.5).float() - batch.regions).abs().mean() < 0.02
+        assert set(batch.regions.unique().tolist()) == {0, 1}
+
+
+def test_an_unknown_region_is_nan_throughout_also_after_a_motion(cohort: Cohort) -> None:
+    cases = (replace(cohort.cases[0], mask=None), cohort.cases[1])
+    half_known = replace(cohort, cases=cases)
+    for made in (shuffled(half_known), batches(half_known, SMALL, batch_size=2, seed=None)):
+        (batch,) = made
+        unknown = batch.cases.index(cases[0].id)
+        assert batch.regions[unknown].isnan().all()
+        assert not batch.regions[1 - unknown].isnan().any()
+
+
+def test_images_are_read_once_for_all_epochs(cohort: Cohort) -> None:
+    made = shuffled(cohort)
+    first = list(made)
+    cache = ImageCache()
+    elsewhere = list(shuffled(cohort, cache=cache))
+    for case in cohort.cases:
+        case.image.unlink()
+    assert all(same(a, b) for a, b in zip(made.at(0), first, strict=True))
+    assert all(same(a, b) for a, b in zip(shuffled(cohort, cache=cache), elsewhere, strict=True))
+    with pytest.raises(DataNotFoundError, match=r"ill/|well/"):
+        list(shuffled(cohort))
+
+
+def test_a_cache_without_room_changes_nothing(cohort: Cohort) -> None:
+    pairs = zip(shuffled(cohort, cache=ImageCache(0)), shuffled(cohort), strict=True)
+    assert all(same(a, b) for a, b in pairs)
+
+
+def test_padding_is_for_evaluation_unless_asked_for(cohort: Cohort) -> None:
+    def top(seed: int | None, pad: Any) -> float:  # 20 x 16 films: the padding of a square is at the top
+        preprocessing = Preprocessing(20, 1, equalise=False, pad_to_square=pad)
+        return float(next(iter(batches(cohort, preprocessing, batch_size=6, seed=seed))).images[:, :, :2].sum())
+
+    assert top(None, "evaluation") == top(None, "always") == top(0, "always") == 0
+    assert min(top(0, "evaluation"), top(None, "never"), top(0, "never")) > 0
+
+
+def planted(cohort: Cohort, **changes: Any) -> torch.Tensor:
+    """Return what planting changed on one batch, `(6, 16, 16)`."""
+    settings = {"batch_size": 6, "seed": None} | changes
+    bare = {k: v for k, v in settings.items() if k not in ("planted", "bias")}
+    with_bias = next(iter(batches(cohort, SMALL, **{"planted": LARGE} | settings)))
+    return (with_bias.images - next(iter(batches(cohort, SMALL, **bare))).images)[:, 0].abs().amax(dim=0) > 0
+
+
+def test_the_planted_polygon_is_that_of_the_class_of_another_or_none(cohort: Cohort) -> None:
+    ill = replace(cohort, cases=cohort.cases[:3])
+    triangle, square = draw_polygons(LARGE, 2, size=16) > 0
+    assert torch.equal(planted(ill), triangle)
+    assert torch.equal(planted(ill, bias="swapped"), square)
+    assert not planted(ill, bias="off").any()
+
+
+def test_a_polygon_planted_after_the_motion_stays_in_its_corner(cohort: Cohort) -> None:
+    moving = {"seed": 0, "augmentation": Augmentation()}
+    beyond = planted(cohort, **moving)[8:, 8:]
+    assert beyond.any()
+    stays = planted(cohort, planted=replace(LARGE, after_augmentation=True), **moving)
+    assert stays.any()
+    assert not stays[8:, 8:].any()
+
+
+def test_several_labels_an_image_make_float_labels_and_several_polygons(cohort: Cohort) -> None:
+    both = replace(cohort.cases[0], label=(1.0, float("nan")))
+    many = replace(cohort, task="multilabel", cases=(both, replace(cohort.cases[1], label=(1.0, 1.0))))
+    batch = next(iter(batches(many, SMALL, batch_size=2, seed=None, planted=LARGE)))
+    assert batch.labels.dtype == torch.float32
+    assert batch.labels.isnan().tolist() == [[False, True], [False, False]]
+    assert (batch.images[:, 0, 14, 14] == 1).tolist() == [False, True]  # second class: lower right
+
+
+def test_variants_of_the_image_stand_in_for_it(cohort: Cohort, folder: Path, save: Save) -> None:
+    black = save(folder / "black.png", np.zeros((16, 20), np.uint8))
+    cases = tuple(replace(case, variants={"off": black}) for case in cohort.cases)
+    with_variants = replace(cohort, cases=cases)
+    assert next(iter(batches(with_variants, SMALL, batch_size=6, seed=None, bias="off"))).images.sum() == 0
+    assert next(iter(batches(with_variants, SMALL, batch_size=6, seed=None))).images.sum() > 0
+    with pytest.raises(
+        DataError, match=r"ill/0.png has no variant with its bias swapped; add a column 'image:swapped'"
+    ):
+        batches(with_variants, SMALL, batch_size=6, seed=None, bias="swapped")
+
+
+def test_erasing_the_background_leaves_the_region_alone(cohort: Cohort) -> None:
+    whole, erased = (
+        next(iter(batches(cohort, SMALL, batch_size=6, seed=None, erase_background=erase))) for erase in (False, True)
+    )
+    torch.testing.assert_close(erased.images, whole.images * whole.regions)
+    unknown = replace(cohort, cases=(replace(cohort.cases[0], mask=None),))
+    with pytest.raises(DataError, match=r"ill/0.png has no mask, so its background cannot be erased"):
+        batches(unknown, SMALL, batch_size=6, seed=None, erase_background=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"seed": -1}, "seed, epoch, start, workers at least 0"),
+        ({"seed": None}, "augmentation needs a seed"),
+        ({"bias": "of"}, "bias must be one of on, off, swapped, got 'of'"),
+        ({"planted": PlantedBias(shapes=("square",), corner="top")}, "2 classes apart"),
+    ],
+)
+def test_arguments_out_of_range_are_errors(cohort: Cohort, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        shuffled(cohort, **changes)
+
+
+def test_an_empty_cohort_is_an_error(cohort: Cohort) -> None:
+    with pytest.raises(DataError, match="the cohort is empty"):
+        shuffled(replace(cohort, cases=()))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_broken_image_is_an_error_that_names_it(cohort: Cohort, workers: int) -> None:
+    cohort.cases[4].image.write_bytes(cohort.cases[4].image.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"^well/1.png: unreadable or truncated image"):
+        list(shuffled(cohort, workers=workers))
+
+
+def test_leaving_early_ends_the_threads(cohort: Cohort) -> None:
+    iterator = iter(shuffled(cohort, workers=2))
+    next(iterator)
+    iterator.close()  # type: ignore[attr-defined]
+    assert list(iterator) == []

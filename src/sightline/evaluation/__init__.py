@@ -1,0 +1,23 @@
+"""Protocols that put a model to the test: scores with intervals, shares of relevance, and the bias gap."""
+
+from sightline.evaluation.bias_gap import bias_gap, paired_change
+from sightline.evaluation.evaluate import EvaluationSettings, evaluate
+from sightline.evaluation.maps import CaseMap, read_maps, write_maps
+from sightline.evaluation.predictions import Predictions
+from sightline.evaluation.record import Evaluation, read_evaluation
+from sightline.evaluation.scores import Scores, measure
+
+__all__ = [
+    "CaseMap",
+    "Evaluation",
+    "EvaluationSettings",
+    "Predictions",
+    "Scores",
+    "bias_gap",
+    "evaluate",
+    "measure",
+    "paired_change",
+    "read_evaluation",
+    "read_maps",
+    "write_maps",
+]

@@ -1,0 +1,19 @@
+import numpy as np
+import pytest
+
+from sightline.metrics.averages import mean_defined, ratio, weighted_mean
+
+
+def test_division_by_zero_is_undefined_without_a_warning() -> None:
+    np.testing.assert_equal(ratio([1, 0], [2, 0]), [0.5, np.nan])
+
+
+def test_mean_leaves_the_undefined_out() -> None:
+    np.testing.assert_equal(mean_defined([[1, np.nan, 3], [np.nan] * 3]), [2, np.nan])
+    np.testing.assert_equal(mean_defined([[1, np.nan], [5, 2]], axis=0), [3, 2])
+
+
+def test_weights_count_repetitions_of_what_is_known() -> None:
+    values = [1.0, np.nan, 4.0]
+    assert weighted_mean(values) == pytest.approx(2.5)
+    np.testing.assert_equal(weighted_mean(values, weights=np.array([[2.0, 9, 1], [0, 1, 0]])), [2, np.nan])

@@ -43,8 +43,8 @@ class Batch:
     Attributes:
         images: `(N, C, H, W)` float32 in [0, 1].
         labels: class index `(N,)` int64 for one label an image, or `(N, K)` float with NaN where unknown.
-        regions: 1 where the model may look, 0 where not, `(N, 1 or K, H, W)` float in [0, 1]; NaN throughout a map whose
-            region is unknown.
+        regions: 1 where the model may look, 0 where not, `(N, 1 or K, H, W)` float in [0, 1]; NaN throughout a map
+            whose region is unknown.
         cases: name of each image in its cohort, `N` strings.
     """
 

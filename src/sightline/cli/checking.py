@@ -1,0 +1,197 @@
+"""Given values against a dataclass: what is unknown, missing, of the wrong type or out of its range."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, Union
+
+from pydantic import TypeAdapter, ValidationError
+
+from sightline.yaml12 import Given, Place
+from sightline.errors import SettingsError
+
+T = TypeVar("T")
+
+
+def check(kind: type[T], given: Given) -> T:
+    """Build `kind` from what was given.
+
+    Args:
+        kind: frozen dataclass of the settings. Types are checked by pydantic, ranges by `__post_init__`, whose errors
+            start with the name of the field: `lr must be above 0, got -1`.
+        given: a mapping.
+
+    Raises:
+        SettingsError: one line for every wrong setting, in reading order.
+    """
+    checker = _Checker(kind)
+    value = checker.group(kind, given, (), MISSING)
+    if checker.problems:
+        raise SettingsError("\n".join(str(problem) for problem in sorted(checker.problems)))
+    return typing.cast(T, value)
+
+
+@dataclass(frozen=True, order=True)
+class _Problem:
+    place: Place
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (str(self.place), self.key, self.what) if part)
+
+
+@dataclass
+class _Checker:
+    """Builds the dataclass from the leaves up and collects what is wrong on the way."""
+
+    root: type
+    problems: list[_Problem] = field(default_factory=list)
+
+    def group(self, kind: type, given: Given, path: tuple[str, ...], default: Any) -> Any:  # noqa: ANN401
+        """Build one dataclass; `MISSING` when something in it is wrong."""
+        hints = typing.get_type_hints(kind)
+        names = [item.name for item in fields(kind) if item.init]
+        for name, item in given.value.items():
+            if name not in names:
+                self.add(item, (*path, name), f"unknown setting.{self.suggestion(path, name, names)}")
+        values: dict[str, Any] = {}
+        failed: set[str] = set()
+        for item in fields(kind):
+            if not item.init:
+                continue
+            fallback = getattr(default, item.name) if default is not MISSING else _default(item)
+            value = self.field(hints[item.name], given, (*path, item.name), fallback)
+            if value is MISSING:
+                failed.add(item.name)
+                value = fallback
+            if value is not MISSING:
+                values[item.name] = value
+        if any(name not in values for name in names):
+            return MISSING
+        return self.construct(kind, given, path, values, failed)
+
+    def field(self, hint: Any, parent: Given, path: tuple[str, ...], default: Any) -> Any:  # noqa: ANN401
+        """Build one field of a group; `MISSING` when it is wrong."""
+        given = parent.value.get(path[-1])
+        kind, optional = _group_kind(hint)
+        if given is None:
+            if default is MISSING and kind is not None:
+                return self.group(kind, Given({}, parent.place), path, MISSING)
+            if default is MISSING:
+                self.add(parent, path, f"is required; give it in a file or as {'.'.join(path)}=VALUE")
+            return default
+        if kind is None:
+            return self.leaf(hint, given, path)
+        if given.value is None and optional:
+            return None
+        if not isinstance(given.value, Mapping):
+            names = ", ".join(item.name for item in fields(kind))
+            self.add(given, path, f"is a group of settings ({names}), got {given.plain()!r}")
+            return MISSING
+        return self.group(kind, given, path, MISSING if default is None else default)
+
+    def leaf(self, hint: Any, given: Given, path: tuple[str, ...]) -> Any:  # noqa: ANN401
+        """Check one value by its type; what was typed on the command line may also be meant as text."""
+        adapter = TypeAdapter(hint)
+        value = given.plain()
+        try:
+            result = adapter.validate_python(value)
+        except ValidationError as error:
+            if given.text is not None and given.text != value:
+                try:
+                    return adapter.validate_python(given.text)
+                except ValidationError:
+                    pass
+            for key, what in _messages(error):
+                self.add(given, (*path[:-1], path[-1] + key), what)
+            return MISSING
+        if isinstance(value, bool) and isinstance(result, int | float) and not isinstance(result, bool):
+            self.add(given, path, f"must be a number, got {str(value).lower()}")
+            return MISSING
+        if isinstance(result, float) and result != result:
+            self.add(given, path, "must be a number, got nan")
+            return MISSING
+        return result
+
+    def construct(
+        self, kind: type, given: Given, path: tuple[str, ...], values: dict[str, Any], failed: set[str]
+    ) -> Any:  # noqa: ANN401
+        """Call the dataclass; its own checks name one field at a time, so mend that field and ask again."""
+        wrong = bool(failed)
+        defaults = {item.name: _default(item) for item in fields(kind)}
+        while True:
+            try:
+                value = kind(**values)
+            except ValueError as error:
+                names, what = _blamed(str(error), values)
+                what = what.removeprefix(f"{path[-1]} ") if path and not names else what
+                name = names[0] if names else ""
+                if not failed or (name in given.value and name not in failed):
+                    self.add(given.deepest(names), (*path, *names), what)
+                wrong = True
+                if not name or name in failed or defaults[name] is MISSING:
+                    return MISSING
+                failed.add(name)
+                values[name] = defaults[name]
+            else:
+                return MISSING if wrong else value
+
+    def add(self, given: Given, path: tuple[str, ...], what: str) -> None:
+        """Note one problem."""
+        self.problems.append(_Problem(given.place, ".".join(path), what))
+
+    def suggestion(self, path: tuple[str, ...], name: str, siblings: list[str]) -> str:
+        """The setting that was probably meant: a neighbour of similar name, or the same name in another group."""
+        close = difflib.get_close_matches(name, siblings, n=1)
+        if close:
+            return f" Did you mean {'.'.join((*path, *close))}?"
+        by_name = {key.split(".")[-1]: key for key in reversed(list(_keys(self.root)))}
+        elsewhere = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.75)]
+        return f" Did you mean {elsewhere[0]}?" if elsewhere else f" Known here: {', '.join(siblings)}."
+
+
+def _default(item: Any) -> Any:  # noqa: ANN401 - dataclasses.Field, generic only for type checkers
+    return item.default_factory() if item.default_factory is not MISSING else item.default
+
+
+def _group_kind(hint: Any) -> tuple[type | None, bool]:  # noqa: ANN401 - any annotation
+    """The dataclass a field holds, if it does, and whether None is allowed as well."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint, False
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        if len(kinds) == 1 and isinstance(kinds[0], type) and is_dataclass(kinds[0]):
+            return kinds[0], True
+    return None, False
+
+
+def _keys(kind: type, prefix: str = "") -> Iterator[str]:
+    hints = typing.get_type_hints(kind)
+    for item in fields(kind):
+        yield prefix + item.name
+        inner, _ = _group_kind(hints[item.name])
+        if inner is not None:
+            yield from _keys(inner, f"{prefix}{item.name}.")
+
+
+def _messages(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """What is wrong in our words; the branches of a union become one sentence."""
+    by_place: dict[str, list[str]] = {}
+    got: dict[str, Any] = {}
+    for item in error.errors(include_url=False):
+        place = "".join(f"[{part}]" for part in item["loc"] if isinstance(part, int))
+        what = item["msg"].replace("Input should be ", "").split(", unable")[0]
+        by_place.setdefault(place, []).append(what)
+        got[place] = item["input"]
+    for place, whats in by_place.items():
+        yield place, f"must be {' or '.join(dict.fromkeys(whats))}, got {got[place]!r}"
+
+
+def _blamed(message: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Split `lr must be above 0` or `optim.lr must be above 0` into the setting it names and the rest."""
+    first, _, rest = message.partition(" ")
+    names = tuple(first.rstrip(":").split("."))
+    return (names, rest) if names[0] in values else ((), message)

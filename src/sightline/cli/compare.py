@@ -1,0 +1,67 @@
+"""Train several recipes on one cohort and test them all alike.
+
+  sightline compare plain isnet data.cohort=my-xrays
+  sightline compare runs/first runs/second
+
+Names and files are recipes: each is read after the files of -c and before the settings, and trained where it has not
+been. Run folders are taken as they are.
+"""
+
+from argparse import Namespace
+from pathlib import Path
+
+from sightline.cli.output import say, say_json
+from sightline.cli.parser import Parser
+from sightline.cli.stopping import UsageError
+from sightline.cli.talk import progress
+
+SETTINGS = ("sightline.training.settings", "TrainSettings")
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/comparison"), metavar="FOLDER", help="default: %(default)s"
+    )
+    parser.add_argument("--split", action="append", default=[], metavar="NAME", help="default: all but train and val")
+    parser.add_argument("--explain", type=int, metavar="N", help="explain at most N cases a condition; default: all")
+    parser.add_common()
+
+
+def run(arguments: Namespace) -> int:
+    """Compare."""
+    from sightline.cli.opening import open_runs
+    from sightline.cli.scores import scores_table
+    from sightline.cli.settings import read_settings, to_yaml, words_to_overrides
+    from sightline.cli.training import train_in_stages
+    from sightline.comparing import compare
+    from sightline.evaluation import EvaluationSettings
+    from sightline.training import TrainSettings
+
+    names, overrides = words_to_overrides(arguments.words)
+    if not names:
+        raise UsageError("nothing to compare; name recipes or run folders, as in: sightline compare plain isnet")
+    there = open_runs([Path(name) for name in names if Path(name).is_dir()])
+    recipes = [settings for settings, _ in there.values()]
+    recipes += [
+        read_settings(TrainSettings, [*arguments.config, name], overrides) for name in names if not Path(name).is_dir()
+    ]
+    if arguments.print_config:
+        say("---\n".join(map(to_yaml, recipes)).rstrip())
+        return 0
+    places = {name: folder.path for name, (_, folder) in there.items()}
+    with progress() as stage:
+        comparison = compare(
+            recipes,
+            arguments.out,
+            splits=arguments.split,
+            evaluation=EvaluationSettings(explain=arguments.explain),
+            trainer=lambda recipe, folder: train_in_stages(recipe, places.get(recipe.name, folder), stage, resume=True),
+            progress=lambda name, condition: stage(f"{name} on {condition}"),
+        )
+    if arguments.json:
+        say_json(comparison.as_dict())
+    else:
+        say(scores_table(comparison.evaluations))
+        say(f"\n{arguments.out / 'comparison.csv'}; next: sightline report {arguments.out}")
+    return 0

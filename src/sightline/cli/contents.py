@@ -1,0 +1,195 @@
+"""What a report says about finished and tested runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sightline.cli.settings import to_yaml
+from sightline.comparing import Comparison, Condition, choose_cases, maps_folder
+from sightline.data import Cohort
+from sightline.errors import RunError
+from sightline.evaluation import Evaluation, read_evaluation
+from sightline.metrics.intervals import Interval
+from sightline.reporting import Confusion, GalleryMap, GalleryRow, GapRow, ReportContent, Score, ScoreRow, curves_of
+from sightline.runs import RunFolder
+from sightline.training import TrainSettings
+
+Runs = Mapping[str, tuple[TrainSettings, RunFolder]]
+
+_METRICS = {
+    "macro_f1": "macro-F1",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auroc": "AUROC",
+    "relevance_inside": "Relevance inside",
+}
+_GALLERY_CASES = 3
+_LIMITS = (
+    "Trained with one seed. The intervals say what other patients would have changed, not what another seed would.",
+    "A map shows what moved this answer of this model. It says nothing about the patient.",
+)
+
+
+def read_comparison(runs: Runs) -> Comparison:
+    """Read the evaluations that all runs have.
+
+    Raises:
+        RunError: there is none.
+    """
+    there = {name: _tested(run) for name, (_, run) in runs.items()}
+    first = next(iter(there.values()), [])
+    shared = [condition for condition in first if all(condition in tested for tested in there.values())]
+    if not shared:
+        raise RunError(f"no evaluation that all of {', '.join(runs)} have; run sightline evaluate first")
+    return Comparison(
+        {
+            name: {
+                condition: read_evaluation(
+                    run.evaluation(condition.split, condition.bias), maps=maps_folder(run, condition)
+                )
+                for condition in shared
+            }
+            for name, (_, run) in runs.items()
+        }
+    )
+
+
+def report_content(
+    title: str,
+    runs: Runs,
+    comparison: Comparison,
+    cohort: Cohort,
+    *,
+    summary: Sequence[str] = (),
+    commands: Sequence[str] = (),
+    region_name: str = "the region",
+) -> ReportContent:
+    """Gather everything that the report of these runs shows.
+
+    Args:
+        title: heading of the page.
+        runs: settings and folder of each, by name.
+        comparison: their evaluations.
+        cohort: what they were tested on.
+        summary: sentences after the answer.
+        commands: what makes the report again.
+        region_name: what is inside the region, with its article.
+    """
+    guided = {name: settings.guidance is not None for name, (settings, _) in runs.items()}
+    main = comparison.conditions[0]
+    return ReportContent(
+        title=title,
+        gaps=_gaps(comparison, guided),
+        table=_table(comparison),
+        gallery=_gallery(comparison, cohort, main.split),
+        curves=tuple(
+            curve for name, (_, run) in runs.items() for curve in curves_of(name, run.metrics, guided=guided[name])
+        ),
+        confusions=_confusions(comparison),
+        summary=tuple(summary),
+        chance=None if cohort.task == "multilabel" else 1 / cohort.num_classes,
+        region_name=region_name,
+        settings={name: to_yaml(settings) for name, (settings, _) in runs.items()},
+        facts=_facts(runs, cohort),
+        commands=tuple(commands),
+        environment=_environment(next(iter(runs.values()))[1]),
+        limits=_LIMITS,
+    )
+
+
+def score(interval: Interval) -> Score:
+    """An interval as a report takes it."""
+    return Score(interval.value, interval.low, interval.high)
+
+
+def _tested(run: RunFolder) -> list[Condition]:
+    """Conditions that a run was tested under: the test split first, each with its bias on, off, swapped."""
+    found = [Condition.parse(file.parent.name) for file in (run.path / "evaluation").glob("*/metrics.json")]
+    order = ("on", "off", "swapped")
+    return sorted(found, key=lambda c: (c.split != "test", c.split, order.index(c.bias)))
+
+
+def _label(condition: Condition, main: str) -> str:
+    """Name of a condition in figures: the bias on the main split, the name of any other split."""
+    return condition.bias if condition.split == main else str(condition)
+
+
+def _gaps(comparison: Comparison, guided: Mapping[str, bool]) -> tuple[GapRow, ...]:
+    main = comparison.conditions[0].split
+    changes = comparison.changes()
+    rows = []
+    for name, results in comparison.evaluations.items():
+        shown = {
+            _label(c, main): score(r.metrics["macro_f1"])
+            for c, r in results.items()
+            if c.bias == "on" or c.split == main
+        }
+        moved = {_label(c, main): score(m["macro_f1"]) for c, m in changes[name].items() if c.split == main}
+        rows.append(GapRow(name, shown, guided[name], moved))
+    return tuple(rows)
+
+
+def _table(comparison: Comparison) -> tuple[ScoreRow, ...]:
+    return tuple(
+        ScoreRow(
+            name,
+            f"{condition.split}, bias {condition.bias}",
+            {title: score(result.metrics[key]) for key, title in _METRICS.items() if key in result.metrics},
+            len(result.predictions),
+        )
+        for name, results in comparison.evaluations.items()
+        for condition, result in results.items()
+    )
+
+
+def _confusions(comparison: Comparison) -> tuple[Confusion, ...]:
+    main = comparison.conditions[0].split
+    return tuple(
+        Confusion(name, condition.bias, result.scores.confusion, result.predictions.classes)
+        for name, results in comparison.evaluations.items()
+        for condition, result in results.items()
+        if condition.split == main and condition.bias in ("on", "off") and result.predictions.task != "multilabel"
+    )
+
+
+def _gallery(comparison: Comparison, cohort: Cohort, split: str) -> tuple[GalleryRow, ...]:
+    """The first case of each class as it is and without its bias, as every run sees it."""
+    if cohort.task == "multilabel":
+        return ()
+    rows = []
+    for case in choose_cases(cohort.split(split), number=max(_GALLERY_CASES, cohort.num_classes)):
+        for condition in (c for c in comparison.conditions if c.split == split and c.bias in ("on", "off")):
+            results = {name: each[condition] for name, each in comparison.evaluations.items()}
+            if all(case.id in result.maps for result in results.values()):
+                first = next(iter(results.values())).maps[case.id]
+                maps = tuple(_gallery_map(name, result, case.id) for name, result in results.items())
+                label = cohort.classes[int(case.label)]  # type: ignore[arg-type]  # one label an image, as asked above
+                rows.append(GalleryRow(case.id, first.image, label, maps, first.region, condition.bias))
+    return tuple(rows)
+
+
+def _gallery_map(recipe: str, result: Evaluation, case: str) -> GalleryMap:
+    known, row = result.predictions, result.predictions.cases.index(case)
+    predicted = int(known.predicted[row])
+    return GalleryMap(
+        recipe,
+        result.maps[case].attribution,
+        known.classes[predicted],
+        float(known.relevance_inside[row]),
+        float(known.probabilities[row, predicted]),
+    )
+
+
+def _facts(runs: Runs, cohort: Cohort) -> dict[str, str]:
+    counts = ", ".join(f"{name} {len(cohort.split(name).cases)}" for name in cohort.splits)
+    seeds = ", ".join(f"{name} {settings.seed}" for name, (settings, _) in runs.items())
+    return {"Images": counts, "Classes": ", ".join(cohort.classes), "Seeds": seeds}
+
+
+def _environment(run: RunFolder) -> dict[str, str]:
+    """On what a run was trained."""
+    file = run.path / "environment.json"
+    facts = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    shown = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in facts.items()
+    }
+    return {name: value for name, value in shown.items() if value and name != "command"}

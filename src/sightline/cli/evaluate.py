@@ -1,0 +1,66 @@
+"""Test runs: scores with intervals, and the share of relevance inside the region.
+
+sightline evaluate runs/isnet
+sightline evaluate runs/isnet --split test ood --bias on off
+"""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sightline.cli.output import say, say_json
+from sightline.cli.parser import Parser
+from sightline.cli.stopping import UsageError
+from sightline.cli.talk import progress
+
+if TYPE_CHECKING:
+    from sightline.comparing import Condition
+    from sightline.evaluation import Evaluation
+
+
+def configure(parser: Parser) -> None:
+    """Add the options."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--split", nargs="+", default=[], metavar="NAME", help="default: all but train and val")
+    parser.add_argument("--bias", nargs="+", choices=("on", "off", "swapped"), metavar="on|off|swapped")
+    parser.add_argument("--explain", type=int, metavar="N", help="explain at most N cases a condition; default: all")
+    parser.add_argument("--keep", type=int, default=12, metavar="N", help="maps to keep for reports; default: 12")
+    parser.add_argument("--again", action="store_true", help="compute anew what was computed before")
+    parser.add_common()
+
+
+def run(arguments: Namespace) -> int:
+    """Evaluate."""
+    from sightline.cli.opening import open_runs
+    from sightline.cli.scores import scores_table
+    from sightline.comparing import conditions_of, evaluate_run
+    from sightline.data import read_cohort
+    from sightline.evaluation import EvaluationSettings
+
+    options = EvaluationSettings(explain=arguments.explain, keep=arguments.keep)
+    found: dict[str, dict[Condition, Evaluation]] = {}
+    with progress() as stage:
+        for name, (settings, folder) in open_runs(arguments.runs).items():
+            cohort = read_cohort(settings.data.cohort)
+            found[name] = evaluate_run(
+                settings,
+                folder,
+                _chosen(conditions_of(cohort, settings.data.bias, arguments.split), arguments.bias),
+                cohort=cohort,
+                evaluation=options,
+                again=arguments.again,
+                progress=lambda condition, name=name: stage(f"{name} on {condition}"),  # type: ignore[misc]
+            )
+    if arguments.json:
+        say_json({name: {str(c): result.as_dict() for c, result in res.items()} for name, res in found.items()})
+    else:
+        say(scores_table(found))
+    return 0
+
+
+def _chosen(conditions: Sequence["Condition"], biases: Sequence[str] | None) -> list["Condition"]:
+    found = [condition for condition in conditions if biases is None or condition.bias in biases]
+    if not found:
+        raise UsageError(f"--bias {' '.join(biases or ())}: there is {', '.join(map(str, conditions))} only")
+    return found

@@ -1,0 +1,73 @@
+"""Train several recipes and test them all alike."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sightline.comparing.comparison import Comparison
+from sightline.comparing.conditions import Condition, conditions_of
+from sightline.comparing.protocol import Progress, evaluate_run
+from sightline.data import read_cohort
+from sightline.errors import SettingsError
+from sightline.evaluation import EvaluationSettings
+from sightline.runs import RunFolder
+from sightline.training import TrainSettings, train
+
+
+def compare(
+    recipes: Sequence[TrainSettings],
+    folder: Path,
+    *,
+    splits: Sequence[str] = (),
+    evaluation: EvaluationSettings | None = None,
+    trainer: Callable[[TrainSettings, Path], RunFolder] | None = None,
+    progress: Callable[[str, Condition], Progress] | None = None,
+) -> Comparison:
+    """Train each recipe into a folder of its name, test it, and write the table of all.
+
+    What is there is taken as it is: finished runs and their evaluations are read, a run that was interrupted goes on.
+
+    Args:
+        recipes: settings of the runs, each with a name of its own, on the same cohort.
+        folder: holds the runs, `comparison.json` and `comparison.csv`.
+        splits: what to test on; all but `train` and `val` by default.
+        evaluation: how much to explain, how to draw intervals.
+        trainer: trains one recipe into its run folder, or continues it there; `train` by default.
+        progress: asked for a function of batches done and batches in all, once a recipe and condition.
+
+    Raises:
+        SettingsError: two recipes have one name, or they are of different cohorts or splits are unknown.
+        RunError: a folder holds a run with other settings.
+    """
+    _check(recipes)
+    start = trainer or _train
+    cohort = read_cohort(recipes[0].data.cohort)
+    wanted = {recipe.name: conditions_of(cohort, recipe.data.bias, splits) for recipe in recipes}
+    shared = [condition for condition in wanted[recipes[0].name] if all(condition in each for each in wanted.values())]
+    evaluations = {}
+    for recipe in recipes:
+        run = start(recipe, folder / recipe.name)
+        evaluations[recipe.name] = evaluate_run(
+            recipe,
+            run,
+            shared,
+            evaluation=evaluation,
+            progress=(lambda condition, name=recipe.name: progress(name, condition)) if progress else None,  # type: ignore[misc]
+        )
+    comparison = Comparison(evaluations)
+    comparison.write(folder)
+    return comparison
+
+
+def _check(recipes: Sequence[TrainSettings]) -> None:
+    names = [recipe.name for recipe in recipes]
+    if not names:
+        raise SettingsError("nothing to compare; name at least one recipe")
+    if len(set(names)) < len(names):
+        raise SettingsError(f"recipes need different names, got {', '.join(names)}; set name=...")
+    cohorts = {recipe.data.cohort for recipe in recipes}
+    if len(cohorts) > 1:
+        raise SettingsError(f"recipes are compared on one cohort, got {', '.join(sorted(map(str, cohorts)))}")
+
+
+def _train(recipe: TrainSettings, folder: Path) -> RunFolder:
+    return train(recipe, folder, resume=(folder / "config.yaml").is_file())

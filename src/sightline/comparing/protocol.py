@@ -1,0 +1,126 @@
+"""One protocol for every run: the same cases, the same explanation, the same intervals."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sightline.attribution import LRP, Explainer, Predicted
+from sightline.comparing.conditions import Condition
+from sightline.data import Batches, Cohort, DataSettings, ImageCache, batches, read_cohort
+from sightline.errors import DataError, RunError
+from sightline.evaluation import Evaluation, EvaluationSettings, evaluate, read_evaluation
+from sightline.models import build_model, load_weights
+from sightline.runs import RunFolder
+from sightline.training import TrainSettings
+
+EXPLAINER = LRP(epsilon=1e-2, input_rule="zb")
+Progress = Callable[[int, int | None], None]
+
+
+def load_trained(settings: TrainSettings, run: RunFolder, *, num_classes: int) -> nn.Module:
+    """Build the model of a run and load its final weights.
+
+    Args:
+        settings: those of the run.
+        run: a finished run.
+        num_classes: K, number of logits.
+
+    Returns:
+        The model in evaluation mode, on the device of the settings.
+
+    Raises:
+        RunError: the run has no final weights yet.
+        DataError: they are of a model for another number of classes.
+    """
+    if not run.weights.is_file():
+        state = run.status.get("state", "not begun")
+        raise RunError(f"run {run.path.name} has no final weights (it is {state}); continue it with train --resume")
+    model = build_model(settings.model, num_classes=num_classes, seed=settings.seed)
+    if load_weights(model, run.weights).kept:  # fine for a start of training, not for its end
+        raise DataError(f"the weights of run {run.path.name} are not of {num_classes} classes; has its cohort changed?")
+    device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device).eval()
+
+
+def condition_batches(
+    data: DataSettings, cohort: Cohort, condition: Condition, *, cache: ImageCache | None = None
+) -> Batches:
+    """Return the images of a condition in their order, prepared as the run prepares them and not augmented."""
+    return batches(
+        cohort.split(condition.split),
+        data.preprocessing,
+        batch_size=data.batch_size,
+        seed=None,
+        planted=data.bias,
+        bias=condition.bias,
+        erase_background=data.erase_background,
+        workers=data.workers,
+        cache=cache,
+    )
+
+
+def evaluate_run(
+    settings: TrainSettings,
+    run: RunFolder,
+    conditions: Iterable[Condition],
+    *,
+    cohort: Cohort | None = None,
+    evaluation: EvaluationSettings | None = None,
+    explainer: Explainer | None = EXPLAINER,
+    again: bool = False,
+    progress: Callable[[Condition], Progress] | None = None,
+) -> dict[Condition, Evaluation]:
+    """Test a run under some conditions, and write each result into its folder.
+
+    Args:
+        settings: those of the run.
+        run: a finished run.
+        conditions: what to test on. What was tested before with these very weights is read, not computed.
+        cohort: that of the settings, where it has been read already.
+        evaluation: how much to explain, how to draw intervals.
+        explainer: of the predicted class; None explains nothing.
+        again: compute also what is there.
+        progress: asked for a function of batches done and batches in all, once a condition.
+
+    Returns:
+        The evaluations, in the order of the conditions.
+
+    Raises:
+        RunError: the run has no final weights.
+        DataError: the weights are of a model for other classes, or a case cannot be used.
+    """
+    cohort = read_cohort(settings.data.cohort) if cohort is None else cohort
+    model = load_trained(settings, run, num_classes=cohort.num_classes)
+    patients = {case.id: case.patient for case in cohort.cases}
+    found: dict[Condition, Evaluation] = {}
+    for condition in conditions:
+        folder, maps = run.evaluation(condition.split, condition.bias), maps_folder(run, condition)
+        if not again and is_current(run, folder):
+            found[condition] = read_evaluation(folder, maps=maps)
+            continue
+        found[condition] = evaluate(
+            model,
+            condition_batches(settings.data, cohort, condition),
+            task=cohort.task,
+            classes=cohort.classes,
+            patients=patients,
+            explainer=explainer,
+            target=Predicted(),
+            settings=evaluation,
+            progress=progress(condition) if progress else None,
+        )
+        found[condition].write(folder, maps=maps)
+    return found
+
+
+def maps_folder(run: RunFolder, condition: Condition) -> Path:
+    """Folder of the maps kept under a condition."""
+    return run.path / "maps" / str(condition)
+
+
+def is_current(run: RunFolder, folder: Path) -> bool:
+    """Whether an evaluation is there and younger than the weights."""
+    written = folder / "metrics.json"
+    return written.is_file() and run.weights.is_file() and written.stat().st_mtime >= run.weights.stat().st_mtime

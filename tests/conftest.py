@@ -1,0 +1,40 @@
+"""What all tests share: one thread a worker, no deadlines, and zennit made importable beside a CPU build of torch."""
+
+import importlib
+import importlib.util
+import os
+from types import ModuleType
+
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("sightline", deadline=None)  # the machine that checks has two busy cores
+settings.load_profile("sightline")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
+
+_ALIVE: list[torch.library.Library] = []  # what is declared in a library goes with it
+
+
+@pytest.fixture(scope="session")
+def zennit() -> ModuleType:
+    """The package zennit, an oracle for the values of LRP maps.
+
+    It imports torchvision, whose wheel on PyPI is built for CUDA; beside a CPU build of torch its operators are missing
+    (pytorch/vision#9085), and declaring the two that it looks for mends the import.
+    """
+    if importlib.util.find_spec("zennit") is None:
+        pytest.skip("zennit is not installed")
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _ALIVE.append(library)
+    for part in ("attribution", "canonizers", "composites", "rules"):
+        importlib.import_module(f"zennit.{part}")
+    return importlib.import_module("zennit")

@@ -14,11 +14,14 @@ class Explanation:
         attribution: signed explanation on the scale of the logit, `(N, C, *S)`, or `(N, K, C, *S)` when every class
             was explained; CAM-family maps have `C = 1` and the spatial size of the layer.
         target: class explained in each image, `(N,)` int; None when all classes or a combination of them were.
+        hidden: relevance at the output of each layer that reads the images, `(N, C', *S')` or `(N, K, C', *S')`, before
+            an input rule adds up its channels; empty where the method has none.
     """
 
     logits: Tensor
     attribution: Tensor
     target: Tensor | None = None
+    hidden: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

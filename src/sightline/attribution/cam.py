@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sightline.attribution.explainer import Explainer, recording, select, stack_maps
+from sightline.attribution.drawing import Drawing
+from sightline.attribution.explainer import Explainer, backward_passes, recording, select, stack_maps
+from sightline.attribution.interception import Interception
 from sightline.attribution.targets import Target
 from sightline.errors import LayerNotFoundError, ShapeError
 from sightline.types import Explanation
@@ -20,9 +22,10 @@ class _LastFeatureMap(TorchFunctionMode):
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
-        self.ndim, self.features = images.ndim, None
+        self.images = images
+        self.features: Tensor | None = None
 
-    def __torch_function__(  # noqa: D102 - the protocol's own
+    def __torch_function__(
         self,
         func: Callable[..., Any],
         types: Iterable[type],
@@ -30,19 +33,21 @@ class _LastFeatureMap(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function returns
         result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and result.ndim == self.ndim and result.requires_grad:
-            if result.shape[2:].numel() > 1:
+        if isinstance(result, Tensor) and result.requires_grad and result.ndim == self.images.ndim:
+            places = result.shape[2:].numel()
+            if places > 1 and len(result) == len(self.images):  # and not a weight that is computed
                 self.features = result
         return result
 
 
-def _features(model: nn.Module, images: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:
+def _features(model: nn.Module, images: Tensor, layer: str | None, drawing: Drawing) -> tuple[Tensor, Tensor]:
     """Logits and the feature map to explain at, both on the graph."""
-    leaf = images.detach().requires_grad_()
+    given = images.detach().requires_grad_().clone()  # the model may write to it
+    freeze = Interception(given, drawing, strict=False)  # only batch norm answers: its samples must not mix
     if layer is None:
         watch = _LastFeatureMap(images)
-        with watch:
-            logits = model(leaf)
+        with freeze, watch:
+            logits = model(given)
         if watch.features is None:
             raise LayerNotFoundError("no feature map with the axes of the images was seen; name a layer")
         return logits, watch.features
@@ -52,7 +57,8 @@ def _features(model: nn.Module, images: Tensor, layer: str | None) -> tuple[Tens
     caught: list[Any] = []
     hook = modules[layer].register_forward_hook(lambda module, inputs, output: caught.append(output))
     try:
-        logits = model(leaf)
+        with freeze:
+            logits = model(given)
     finally:
         hook.remove()
     if not caught or not isinstance(caught[-1], Tensor) or caught[-1].ndim != images.ndim:
@@ -65,14 +71,11 @@ def _cam(
 ) -> Explanation:
     keep_graph = torch.is_grad_enabled()
     with recording(images):
-        logits, features = _features(model, images, layer)
+        drawing = Drawing()
+        logits, features = _features(model, images, layer, drawing)
         selection = select(target, logits, images)
-        maps = []
-        for m, scores in enumerate(selection.scores):
-            retain = keep_graph or m + 1 < len(selection.scores)
-            (c,) = torch.autograd.grad(scores.sum(), features, create_graph=keep_graph, retain_graph=retain)
-            maps.append(combine(features, c))
-        attribution = stack_maps(maps, selection)
+        cs = [c for (c,) in backward_passes(selection, [features], drawing, create_graph=keep_graph) if c is not None]
+        attribution = stack_maps([combine(features, c) for c in cs], selection)
     if not keep_graph:
         logits, attribution = logits.detach(), attribution.detach()
     return Explanation(logits, attribution, selection.classes)
@@ -146,5 +149,7 @@ def upsample_to(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     """
     mode = {1: "linear", 2: "bilinear", 3: "trilinear"}.get(len(size))
     if mode is None or maps.ndim != len(size) + 2:
-        raise ShapeError(f"maps must have {len(size)} spatial axes, from 1 to 3, to become {size}, got {tuple(maps.shape)}")
+        raise ShapeError(
+            f"maps must have {len(size)} spatial axes, from 1 to 3, to become {size}, got {tuple(maps.shape)}"
+        )
     return F.interpolate(maps, size=size, mode=mode, align_corners=False)

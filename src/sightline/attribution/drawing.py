@@ -1,7 +1,7 @@
 """The explanation being drawn, if one is: a small object that every rule of one forward pass holds.
 
-Autograd runs backwards on threads of its own on a GPU, where neither a context variable nor a thread-local of the caller
-is seen, and a module global would be shared by models that have nothing to do with each other.
+Autograd runs backwards on threads of its own on a GPU, where neither a context variable nor a thread-local of the
+caller is seen, and a module global would be shared by models that have nothing to do with each other.
 """
 
 from collections.abc import Iterator

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from sightline.attribution.drawing import Drawing
 from sightline.attribution.targets import Selection, Target
 from sightline.errors import ShapeError, SightlineError
 from sightline.types import Explanation
@@ -59,6 +60,40 @@ def select(target: Target, logits: Tensor, images: Tensor) -> Selection:
         came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ShapeError(f"the model must return logits ({len(images)}, K), got {came}")
     return target.select(logits)
+
+
+def backward_passes(
+    selection: Selection, at: list[Tensor], drawing: Drawing, *, create_graph: bool
+) -> Iterator[tuple[Tensor | None, ...]]:
+    """Yield for each explanation what arrives at `at` while it is drawn; one backward pass each.
+
+    Args:
+        selection: what is explained.
+        at: where the explanation ends.
+        drawing: of the forward pass.
+        create_graph: keep what is needed to differentiate the maps, and the graph of the logits.
+
+    Yields:
+        One tensor for each of `at`, shaped as it, or None where no score depends on it.
+
+    Raises:
+        SightlineError: the scores depend on none of `at`.
+    """
+    recorded = selection.scores.requires_grad and all(tensor.requires_grad for tensor in at)
+    for m, scores in enumerate(selection.scores):
+        cs: tuple[Tensor | None, ...] = ()
+        if recorded:
+            retain = create_graph or m + 1 < len(selection.scores)
+            with drawing.pencil():
+                cs = torch.autograd.grad(
+                    scores.sum(), at, create_graph=create_graph, retain_graph=retain, allow_unused=True
+                )
+        if all(c is None for c in cs):
+            raise SightlineError(
+                "the logits do not depend on what is to be explained by a path that can be differentiated; "
+                "let the model neither detach its features nor run under torch.no_grad()"
+            )
+        yield cs
 
 
 def stack_maps(maps: list[Tensor], selection: Selection) -> Tensor:

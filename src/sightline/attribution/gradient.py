@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.explainer import Explainer, recording, select, stack_maps
+from sightline.attribution.explainer import Explainer, backward_passes, recording, select, stack_maps
 from sightline.attribution.interception import Interception
 from sightline.attribution.targets import Target
 from sightline.types import Explanation
@@ -17,16 +17,12 @@ def _gradient(model: nn.Module, images: Tensor, target: Target, *, times_input: 
     with recording(images):
         drawing = Drawing()
         leaf = images.detach().requires_grad_()
-        with Interception(leaf, drawing, strict=False):  # only batch norm answers: its samples must not mix
-            logits = model(leaf)
+        given = leaf.clone()  # the model may write to it
+        with Interception(given, drawing, strict=False):  # only batch norm answers: its samples must not mix
+            logits = model(given)
         selection = select(target, logits, images)
-        maps = []
-        for m, scores in enumerate(selection.scores):
-            retain = keep_graph or m + 1 < len(selection.scores)
-            with drawing.pencil():
-                (c,) = torch.autograd.grad(scores.sum(), leaf, create_graph=keep_graph, retain_graph=retain)
-            maps.append(leaf.detach() * c if times_input else c)
-        attribution = stack_maps(maps, selection)
+        cs = [c for (c,) in backward_passes(selection, [leaf], drawing, create_graph=keep_graph) if c is not None]
+        attribution = stack_maps([leaf.detach() * c if times_input else c for c in cs], selection)
     if not keep_graph:
         logits, attribution = logits.detach(), attribution.detach()
     return Explanation(logits, attribution, selection.classes)

@@ -1,4 +1,4 @@
-"""What is explained: a class, the label, the prediction, every class, one drawn at random, or the softmax's own choice."""
+"""What is explained: a class, the label, the prediction, every class, a random one, or the softmax's own choice."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -69,9 +69,8 @@ class Label(Target):
         if self.labels.shape != logits.shape[:1]:
             raise ShapeError(f"labels must be ({len(logits)},), one class an image, got {tuple(self.labels.shape)}")
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < logits.shape[1]:
-            raise ShapeError(
-                f"labels must lie in 0 to {logits.shape[1] - 1}, got {int(self.labels.min())} to {int(self.labels.max())}"
-            )
+            least, most = int(self.labels.min()), int(self.labels.max())
+            raise ShapeError(f"labels must lie in 0 to {logits.shape[1] - 1}, got {least} to {most}")
         return _one_class(logits, self.labels)
 
 

@@ -1,16 +1,20 @@
 """Batch normalisation as the affine map it is.
 
-While an explanation is drawn the statistics are held fixed, also those of the batch in training mode: otherwise relevance
-of one image would land on the others. The scale that they give is still a function of the batch, and the loss on the map is
-differentiated through it, so the gradient is exact in both modes.
+While an explanation is drawn the statistics are held fixed, also those of the batch in training mode: otherwise
+relevance of one image would land on the others. The scale that they give is still a function of the batch, and the loss
+on the map is differentiated through it, so the gradient is exact in both modes.
 """
+
+# ruff: noqa: ANN401 - what autograd hands to a function has no type
 
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sightline.attribution.drawing import Drawing
+from sightline.errors import ShapeError
 
 _backward = torch.ops.aten.native_batch_norm_backward.default
 
@@ -25,6 +29,8 @@ def batch_norm(
     momentum: float,
     eps: float,
     drawing: Drawing,
+    *,
+    ends: bool = False,
 ) -> Tensor:
     """Normalise each channel; an explanation is passed back by the channel's scale.
 
@@ -38,11 +44,17 @@ def batch_norm(
         momentum: of the running statistics.
         eps: added to the variance.
         drawing: of this forward pass.
+        ends: pass no explanation to `x`, where an input rule takes over with the normalisation merged into the weights.
 
     Returns:
         Shaped as `x`.
+
+    Raises:
+        ShapeError: a single value a channel is to be normalised by its own statistics.
     """
-    y: Tensor = _BatchNorm.apply(x, weight, bias, running_mean, running_var, training, momentum, eps, drawing)
+    if training and x.numel() == x.shape[1]:
+        raise ShapeError(f"batch normalisation in training mode needs several values a channel, got {tuple(x.shape)}")
+    y: Tensor = _BatchNorm.apply(x, weight, bias, running_mean, running_var, training, momentum, eps, drawing, ends)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -74,23 +86,25 @@ class _BatchNorm(torch.autograd.Function):
         momentum: float,
         eps: float,
         drawing: Drawing,
+        ends: bool,
     ) -> Tensor:
         y, batch_mean, batch_inverse = torch.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps)
-        inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[operator]
+        inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[arg-type, operator]
         centre = batch_mean if training else mean
         ctx.save_for_backward(x, weight, mean, var, centre, inverse)
-        ctx.training, ctx.eps, ctx.drawing = training, eps, drawing
+        ctx.training, ctx.eps, ctx.drawing, ctx.ends = training, eps, drawing, ends
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, centre, inverse = ctx.saved_tensors
         if ctx.drawing.active:
-            return _Scaled.apply(g, x, weight, centre, inverse, ctx.training), *(None,) * 8
+            c = None if ctx.ends else _Scaled.apply(g, x, weight, centre, inverse, ctx.training)  # type: ignore[no-untyped-call]
+            return c, *(None,) * 9
         wanted = [True, weight is not None, True]
         grads = _backward(g, x, weight, mean, var, centre, inverse, ctx.training, ctx.eps, wanted)
         to_bias = grads[2] if ctx.needs_input_grad[2] else None
-        return grads[0], grads[1] if ctx.needs_input_grad[1] else None, to_bias, *(None,) * 6
+        return grads[0], grads[1] if ctx.needs_input_grad[1] else None, to_bias, *(None,) * 7
 
 
 class _Scaled(torch.autograd.Function):
@@ -105,7 +119,8 @@ class _Scaled(torch.autograd.Function):
         return g * _over_channels(inverse if weight is None else weight * inverse, g)
 
     @staticmethod
-    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    @once_differentiable
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:
         g, x, weight, centre, inverse = ctx.saved_tensors
         scale = inverse if weight is None else weight * inverse
         to_g = h * _over_channels(scale, h) if ctx.needs_input_grad[0] else None
@@ -122,7 +137,7 @@ class _Scaled(torch.autograd.Function):
 
 
 def _channel_products(g: Tensor, h: Tensor) -> Tensor:
-    """Sum of `g * h` over all but the channel, `(C,)`, in one pass: the weight gradient of a normalisation by (0, 1)."""
+    """Sum of `g * h` over all but the channel, `(C,)`, in one pass: the weight gradient of normalising by (0, 1)."""
     like = torch.float64 if g.dtype == torch.float64 else torch.float32
     zeros, ones = g.new_zeros(g.shape[1], dtype=like), g.new_ones(g.shape[1], dtype=like)
     product: Tensor = _backward(g, h, ones, zeros, ones, zeros, ones, False, 0.0, [False, True, False])[1]

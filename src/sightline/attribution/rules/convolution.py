@@ -1,13 +1,16 @@
 """Convolution of any dimension, with the transposed pass as a function of its own.
 
-Autograd differentiates the input gradient of a convolution twice by a generic formula that costs about twice what two plain
-convolutions do; here both backwards call the kernels themselves.
+Autograd differentiates the input gradient of a convolution twice by a generic formula that costs about twice what two
+plain convolutions do; here both backwards call the kernels themselves.
 """
+
+# ruff: noqa: ANN401 - what autograd hands to a function has no type
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sightline.attribution.drawing import Drawing
@@ -18,17 +21,34 @@ _convolution_backward = torch.ops.aten.convolution_backward.default
 
 @dataclass(frozen=True)
 class Geometry:
-    """Stride, padding and dilation along each spatial axis, and groups, of a convolution."""
+    """How a convolution reads its input.
+
+    Attributes:
+        stride: along each spatial axis.
+        padding: zeros on both sides of each axis.
+        dilation: along each axis.
+        groups: of channels.
+        far: further zeros on the far side of each axis, as `padding="same"` needs for kernels of even size.
+    """
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
+    far: tuple[int, ...]
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What follows the tensors in `aten::convolution` and its backward."""
         return (*map(list, (self.stride, self.padding, self.dilation)), False, [0] * len(self.stride), self.groups)
+
+    def extend(self, x: Tensor) -> Tensor:
+        """Append the zeros on the far side."""
+        return F.pad(x, [p for far in reversed(self.far) for p in (0, far)]) if any(self.far) else x
+
+    def crop(self, x: Tensor) -> Tensor:
+        """Take them away again."""
+        return F.pad(x, [p for far in reversed(self.far) for p in (0, -far)]) if any(self.far) else x
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, drawing: Drawing) -> Tensor:
@@ -44,14 +64,14 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
     Returns:
         `(N, out, *S')`.
     """
-    y: Tensor = _Convolution.apply(x, weight, bias, geometry, drawing)
+    y: Tensor = _Convolution.apply(geometry.extend(x), weight, bias, geometry, drawing)  # type: ignore[no-untyped-call]
     return y
 
 
 def transposed(c: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
-    """Pass `c`, `(N, out, *S')`, back through a convolution to the shape of its input `x`; differentiable in `c`, `weight`."""
-    back: Tensor = _Transposed.apply(c, weight, x.detach(), geometry)
-    return back
+    """Pass `c`, `(N, out, *S')`, back to the shape of the input `x`; differentiable in `c` and `weight`."""
+    back: Tensor = _Transposed.apply(c, weight, geometry.extend(x.detach()), geometry)  # type: ignore[no-untyped-call]
+    return geometry.crop(back)
 
 
 class _Convolution(torch.autograd.Function):
@@ -66,10 +86,10 @@ class _Convolution(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         if ctx.drawing.active:
-            return transposed(g, weight, x, ctx.geometry), None, None, None, None
+            return _Transposed.apply(g, weight, x.detach(), ctx.geometry), None, None, None, None  # type: ignore[no-untyped-call]
         wanted = list(ctx.needs_input_grad[:3])
         grads = _convolution_backward(g, x, weight, ctx.bias_size, *ctx.geometry.arguments, wanted)
         return *grads, None, None
@@ -84,7 +104,7 @@ class _Transposed(torch.autograd.Function):
         return back
 
     @staticmethod
-    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         c, weight = ctx.saved_tensors
         arguments = ctx.geometry.arguments
         to_c = _convolution(h, weight, None, *arguments) if ctx.needs_input_grad[0] else None

@@ -2,9 +2,11 @@ r"""The first linear layer, where the rule knows what values a pixel may take.
 
 $z^B$ counts each pixel from the darkest value where its weight is positive and from the brightest where it is negative:
 
-$$R_i = \sum_j \frac{(x_i - l)\,w^+_{ij} + (x_i - h)\,w^-_{ij}}{\sum_{i'} (x_{i'} - l)\,w^+_{i'j} + (x_{i'} - h)\,w^-_{i'j}} R_j$$
+$$R_i = \sum_j \frac{(x_i - l)\,w^+_{ij} + (x_i - h)\,w^-_{ij}}
+                    {\sum_{i'} (x_{i'} - l)\,w^+_{i'j} + (x_{i'} - h)\,w^-_{i'j}} R_j$$
 
-The flat rule shares $R_j$ evenly among all inputs of $j$. A batch normalisation that follows is merged into the weights.
+The flat rule shares $R_j$ evenly among all inputs of $j$. A batch normalisation that follows is merged into the
+weights.
 """
 
 from dataclasses import dataclass
@@ -28,8 +30,8 @@ class InputLayer:
         x: what went in, `(N, C, *S)` or flattened `(N, D)`.
         weight: `(out, in / groups, *K)` or `(out, D)`.
         geometry: of a convolution; None for a linear layer.
-        output: where the explanation of the rest of the network ends: the layer's output, batch-normalised where a batch
-            normalisation follows, rectified where an in-place ReLU did so.
+        output: where the explanation of the rest of the network ends: the layer's output, batch-normalised where a
+            batch normalisation follows, rectified where an in-place ReLU did so.
         scale: what the batch normalisation multiplied each channel by, `(out,)`.
     """
 
@@ -45,7 +47,7 @@ class InputLayer:
         Args:
             c: modified gradient at `output`, shaped as it; the relevance there is `output * c`.
             rule: `"zb"` or `"flat"`.
-            epsilon: added to the denominator.
+            epsilon: added to the denominator; 0 becomes the machine epsilon, against 0/0.
             low: least value a pixel may have.
             high: greatest value a pixel may have.
 
@@ -57,16 +59,22 @@ class InputLayer:
             doi:10.1038/s41467-019-08987-4 (flat).
         """
         # Under autocast the layer ran in half precision; two sums of one sign need more
+        with torch.autocast(self.x.device.type, enabled=False):
+            return self._relevance(c, rule, epsilon, low, high)
+
+    def _relevance(self, c: Tensor, rule: InputRule, epsilon: float, low: float, high: float) -> Tensor:
         r = (self.output * c).to(self.x.dtype)
         weight = self.weight.to(self.x.dtype)
         if self.scale is not None:
             weight = weight * self.scale.to(weight.dtype).view(-1, *(1,) * (weight.ndim - 1))
         if rule == "flat":
             ones = torch.ones_like(weight)
-            return self._back(r / self._forward(torch.ones_like(self.x), ones), ones)
+            # 0 of them where the kernel reads padding alone
+            return self._back(r / self._forward(torch.ones_like(self.x), ones).clamp(min=1), ones)
         positive, negative = weight.clamp(min=0), weight.clamp(max=0)
         from_low, from_high = self.x - low, self.x - high
-        share = r / (self._forward(from_low, positive) + self._forward(from_high, negative) + epsilon)
+        total = self._forward(from_low, positive) + self._forward(from_high, negative)
+        share = r / (total + (epsilon or torch.finfo(total.dtype).eps))
         return from_low * self._back(share, positive) + from_high * self._back(share, negative)
 
     def _forward(self, x: Tensor, weight: Tensor) -> Tensor:

@@ -1,15 +1,17 @@
 r"""ReLU under LRP-epsilon.
 
 Write the relevance of an activation as $R = a \odot c$. For $z = Wa + b$ and $a' = \mathrm{relu}(z)$, LRP-epsilon is
-$c = W^\top (c' \odot q)$ with $q = \mathrm{relu}(z) / (z + \epsilon\,\mathrm{sign}\,z)$: the derivative of the ReLU, 0 or 1,
-gives way to $q$, which is 0 for $z \le 0$ and rises from 0 to 1 above.
+$c = W^\top (c' \odot q)$ with $q = \mathrm{relu}(z) / (z + \epsilon\,\mathrm{sign}\,z)$: the derivative of the ReLU, 0
+or 1, gives way to $q$, which is 0 for $z \le 0$ and rises from 0 to 1 above.
 """
+
+# ruff: noqa: ANN401 - what autograd hands to a function has no type
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from sightline.attribution.drawing import Drawing
 
@@ -29,7 +31,7 @@ def relu(z: Tensor, drawing: Drawing, *, inplace: bool = False, stabilised: bool
     Reference:
         Bach et al. 2015, doi:10.1371/journal.pone.0130140, eq. 58.
     """
-    activation: Tensor = _ReLU.apply(z, drawing, inplace, stabilised)
+    activation: Tensor = _ReLU.apply(z, drawing, inplace, stabilised)  # type: ignore[no-untyped-call]
     return activation
 
 
@@ -44,11 +46,11 @@ class _ReLU(torch.autograd.Function):
         return a
 
     @staticmethod
-    def backward(ctx: Any, c: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, c: Tensor) -> tuple[Tensor, None, None, None]:
         (a,) = ctx.saved_tensors
         drawing: Drawing = ctx.drawing
-        if drawing.active and drawing.epsilon is not None and ctx.stabilised:
-            return _Quotient.apply(c, a, drawing.epsilon), None, None, None
+        if drawing.active and drawing.epsilon and ctx.stabilised:  # the quotient of LRP-0 is the plain step
+            return _Quotient.apply(c, a, drawing.epsilon), None, None, None  # type: ignore[no-untyped-call]
         return torch.ops.aten.threshold_backward(c, a, 0), None, None, None
 
 
@@ -60,14 +62,18 @@ class _Quotient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, c: Tensor, a: Tensor, epsilon: float) -> Tensor:
-        w = torch.add(a, epsilon).reciprocal_().mul_(epsilon) if a.dtype == torch.float64 else epsilon / (a + epsilon)
+        w = a + epsilon
+        torch.div(a.new_tensor(epsilon), w, out=w)  # a division, not a reciprocal, is exactly 1 where a is 0
         ctx.save_for_backward(c, w)
         ctx.epsilon = epsilon  # type: ignore[attr-defined]
         return torch.addcmul(c, c, w, value=-1)
 
     @staticmethod
-    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    @once_differentiable
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         c, w = ctx.saved_tensors
         to_c = torch.addcmul(h, h, w, value=-1) if ctx.needs_input_grad[0] else None
-        to_a = c * w * h * w / ctx.epsilon if ctx.needs_input_grad[1] else None  # dq/da = epsilon / (a + epsilon)^2
+        to_a = None
+        if ctx.needs_input_grad[1]:  # dq/da = epsilon / (a + epsilon)^2 = w^2 / epsilon
+            to_a = torch.mul(c, w).mul_(h).mul_(w).div_(ctx.epsilon)
         return to_c, to_a, None

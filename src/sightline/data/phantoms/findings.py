@@ -56,12 +56,12 @@ def _pneumonia(anatomy: Anatomy, rng: np.random.Generator, u: Floats, v: Floats)
     for index in range(rng.integers(1, 4)):
         side = first if index == 0 or rng.random() < 0.6 else -first
         x, y = _point_in_lung(anatomy, rng, side)
-        wide, high, turn = rng.uniform(0.05, 0.1), rng.uniform(0.05, 0.1), rng.uniform(0, np.pi)
+        wide, high, turn = rng.uniform(0.06, 0.12), rng.uniform(0.06, 0.12), rng.uniform(0, np.pi)
         along = ((u - x) * np.cos(turn) + (v - y) * np.sin(turn)) / wide
         across = ((v - y) * np.cos(turn) - (u - x) * np.sin(turn)) / high
         ragged = along**2 + across**2 - 1.0 * _cloud(rng, u - x, v - y)
         patch = 1 / (1 + np.exp(np.clip(2.0 * (ragged - 0.7), -40, 40)))
-        clear *= 1 - rng.uniform(0.25, 0.5) * patch * (ragged < 2.4)
+        clear *= 1 - rng.uniform(0.45, 0.75) * patch * (ragged < 2.4)
     return 1 - clear
 
 
@@ -88,7 +88,7 @@ def _effusion(anatomy: Anatomy, rng: np.random.Generator, u: Floats, v: Floats) 
         lateral = side * u
         wall = chest_wall(anatomy, side, v)
         floor = float(diaphragm(anatomy, side, np.array(of_side(anatomy.width, side))))
-        depth = rng.uniform(0.08, 0.24)
+        depth = rng.uniform(0.12, 0.28)
         climb = rng.uniform(0.04, 0.09)
         surface = floor - depth - climb * np.exp(-np.clip(wall - lateral, 0, None) / 0.06)
         soft = rng.uniform(0.03, 0.07)

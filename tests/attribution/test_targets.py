@@ -1,0 +1,106 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sightline.attribution import LRP, Class, EveryClass, Label, Predicted, RandomClass, Selective, Target
+from sightline.errors import ShapeError
+
+LOGITS = torch.tensor([[1.0, 3.0, -2.0], [0.0, -1.0, 4.0]])
+
+
+def test_class_label_and_prediction_select_their_logits() -> None:
+    selection = Class(0).select(LOGITS)
+    assert (selection.scores.tolist(), selection.classes.tolist()) == ([[1, 0]], [0, 0])
+    selection = Label(torch.tensor([2, 1])).select(LOGITS)
+    assert (selection.scores.tolist(), selection.classes.tolist()) == ([[-2, -1]], [2, 1])
+    selection = Predicted().select(LOGITS)
+    assert (selection.scores.tolist(), selection.classes.tolist()) == ([[3, 4]], [1, 2])
+
+
+def test_every_class_selects_a_row_a_class() -> None:
+    selection = EveryClass().select(LOGITS)
+    assert selection.every
+    assert selection.classes is None
+    assert torch.equal(selection.scores, LOGITS.T)
+
+
+def test_random_class_is_uniform_and_repeats_with_its_generator() -> None:
+    logits = torch.arange(4.0).expand(4000, 4)
+    selection = RandomClass(torch.Generator().manual_seed(0)).select(logits)
+    assert torch.equal(selection.scores[0], selection.classes.float())
+    counts = selection.classes.bincount(minlength=4)
+    assert (counts - 1000).abs().max() < 4 * (4000 * 0.25 * 0.75) ** 0.5  # four standard deviations
+    again = RandomClass(torch.Generator().manual_seed(0)).select(logits)
+    assert torch.equal(selection.classes, again.classes)
+
+
+def test_selective_is_the_log_odds_of_the_least_softmax_output() -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64, requires_grad=True)
+    e = torch.e
+    p = 1 / (1 + e + e**2)
+    selection = Selective(delta=0.01).select(logits)
+    expected = torch.log(torch.tensor((p + 0.01) / (1 - p + 0.01), dtype=torch.float64))
+    torch.testing.assert_close(selection.scores, expected.view(1, 1))
+    assert selection.classes.tolist() == [0]
+    (gradient,) = torch.autograd.grad(selection.scores.sum(), logits)
+    softmax = torch.tensor([1, e, e**2], dtype=torch.float64) * p
+    by_p = 1 / (p + 0.01) + 1 / (1 - p + 0.01)  # d eta / d p, and d p / d y_k = p (delta_0k - softmax_k)
+    by_logit = by_p * p * (torch.tensor([1.0, 0, 0], dtype=torch.float64) - softmax)
+    torch.testing.assert_close(gradient[0], by_logit)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (Class(3), "target class must lie in 0 to 2, got 3"),
+        (Class(-1), "target class must lie in 0 to 2, got -1"),
+        (Label(torch.tensor([0])), r"labels must be \(2,\), one class an image, got \(1,\)"),
+        (Label(torch.tensor([0, 3])), "labels must lie in 0 to 2, got 0 to 3"),
+        (Label(torch.tensor([-1, 1])), "labels must lie in 0 to 2, got -1 to 1"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_refused(target: Target, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
+        target.select(LOGITS)
+
+
+def test_selective_needs_two_classes() -> None:
+    with pytest.raises(ShapeError, match="at least 2, got 1"):
+        Selective().select(torch.zeros(2, 1))
+
+
+@pytest.mark.parametrize("input_rule", ["zb", "flat", None])
+@pytest.mark.parametrize("grad", [True, False])
+def test_k_maps_equal_k_single_maps(
+    make_net: Callable[..., nn.Module], make_images: Callable[..., Tensor], input_rule: str | None, grad: bool
+) -> None:
+    net, images, method = make_net(), make_images(), LRP(input_rule=input_rule)
+    with torch.set_grad_enabled(grad):
+        every = method(net, images, EveryClass()).attribution
+        single = [method(net, images, Class(k)).attribution for k in range(3)]
+    assert every.shape == (3, 3, 2, 8, 8)
+    torch.testing.assert_close(every, torch.stack(single, 1))
+
+
+def test_a_loss_on_random_classes_has_the_mean_over_classes_as_its_expectation(
+    make_net: Callable[..., nn.Module], make_images: Callable[..., Tensor]
+) -> None:
+    net, images = make_net(), make_images(1, 2, 8, 8)
+    draws = 3000
+    with torch.no_grad():
+        every = LRP()(net, images, EveryClass()).attribution.abs().sum((2, 3, 4))[0]
+        one = LRP()(net, images.expand(draws, -1, -1, -1), RandomClass(torch.Generator().manual_seed(0)))
+    losses = one.attribution.abs().sum((1, 2, 3))
+    assert (losses.mean() - every.mean()).abs() < 4 * every.std() / draws**0.5
+
+
+def test_explanation_of_a_combination_of_logits_is_the_combination_of_explanations(
+    make_net: Callable[..., nn.Module], make_images: Callable[..., Tensor]
+) -> None:
+    net, images = make_net(), make_images()
+    every = LRP()(net, images, EveryClass())
+    (weights,) = torch.autograd.grad(Selective().select(every.logits).scores.sum(), every.logits, retain_graph=True)
+    selective = LRP()(net, images, Selective()).attribution
+    torch.testing.assert_close(selective, torch.einsum("nk,nkchw->nchw", weights, every.attribution))

@@ -67,10 +67,19 @@ class RunFolder:
         Raises:
             RunError: `path` exists and holds something.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(f"run folder {path} exists already; choose another name, or continue it with --resume")
+        cls.check_free(path)
         path.mkdir(parents=True, exist_ok=True)
         return cls(path)
+
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Check that a new run folder could be made.
+
+        Raises:
+            RunError: `path` exists and holds something.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"run folder {path} exists already; choose another name, or continue it with --resume")
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -108,9 +117,15 @@ class RunFolder:
         """File of the final weights, `model.safetensors`."""
         return self.path / "model.safetensors"
 
-    def checkpoint(self, name: str) -> Path:
-        """File of a checkpoint, `last` or `best`."""
-        return self.path / "checkpoints" / f"{name}.pt"
+    @property
+    def checkpoint(self) -> Path:
+        """File with all that a killed training needs to go on, `checkpoints/last.pt`."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def best_weights(self) -> Path:
+        """File of the weights that validated best so far, `checkpoints/best.safetensors`."""
+        return self.path / "checkpoints" / "best.safetensors"
 
     def evaluation(self, split: str, bias: str = "on") -> Path:
         """Folder of the results on one split, with the known bias of the cohort `on`, `off` or `swapped`."""

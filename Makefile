@@ -1,7 +1,7 @@
 # With Python 3.11 or newer and make, `make demo` and `make test` work in a fresh clone: the first call sets up .venv.
 #
 # Without a GPU the CPU build of PyTorch is enough, and gigabytes smaller where PyPI's is built for CUDA:
-#     make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#     make demo TORCH_INDEX=ADDRESS     (the CPU index that PyTorch names on its install page)
 # An own PyTorch stays as it is: make the environment, install it there, then call make.
 
 PYTHON ?= python3

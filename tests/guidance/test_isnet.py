@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sightline.attribution import EveryClass, Label
 from sightline.errors import DataError, ShapeError
 from sightline.guidance import BackgroundRelevance
 from sightline.guidance.isnet import grown
@@ -99,11 +101,11 @@ def test_relevance_that_cancels_in_the_map_counts_at_the_first_layer(
 
 
 def test_the_first_layer_counts_what_touches_the_region_as_inside(guide: Guide, model: nn.Module) -> None:
-    regions = torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(4, 1).expand(2, 1, 4, 4)  # covers half of a coarse place
+    regions = torch.zeros(2, 1, 4, 4)
+    regions[:, :, 3, 0] = 1  # covers a quarter of the place where |R| is 6
     fine = MAPS.repeat_interleave(2, 3).repeat_interleave(2, 4)
     parts = guide(fine, CANCELLING, variant="original")(model, torch.zeros(2, 1, 4, 4), LABELS, regions).parts
-    inside = (3 + 6) / 2  # the left column
-    torch.testing.assert_close(parts["first_layer"].item(), math.log(1 + 3 / inside))
+    torch.testing.assert_close(parts["first_layer"].item(), math.log(1 + 3 / 6))
 
 
 def test_the_first_layer_is_not_penalised_where_the_region_is_unknown(guide: Guide, model: nn.Module) -> None:
@@ -200,16 +202,27 @@ def test_regions_for_each_class_need_to_know_the_class(painted: Callable[..., An
 
 
 @pytest.mark.parametrize("known_classes", [3, 1])
-def test_the_stochastic_variant_estimates_the_original_without_bias(
-    guide: Guide, model: nn.Module, known_classes: int
-) -> None:
-    regions = TOP.repeat(1, 3, 1, 1)
+def test_the_mean_over_all_draws_of_a_class_is_the_original(guide: Guide, model: nn.Module, known_classes: int) -> None:
+    regions, hidden = TOP.repeat(1, 3, 1, 1), MAPS.abs() + CANCELLING
     regions[0, known_classes:] = NAN  # of the first image, so that the number of known maps varies with the draw
-    hidden = MAPS.abs() + CANCELLING
-    wanted = guide(MAPS, hidden, variant="original")(model, IMAGES, LABELS, regions).parts
-    guidance = guide(MAPS, hidden, variant="stochastic")
-    draws = [guidance(model, IMAGES, LABELS, regions).parts for _ in range(1500)]
-    for name in ("background", "foreground", "first_layer"):
+    guidance = guide(MAPS, hidden)
+    drawn: dict[str, list[Tensor]] = {"losses": [], "first layer": []}
+    for classes in product(range(3), repeat=2):
+        target = Label(torch.tensor(classes))
+        explanation = guidance.explainer(model, IMAGES, target)
+        drawn["losses"].append(torch.stack(guidance.heatmap_losses(explanation, regions)[:2]))
+        drawn["first layer"].append(guidance.first_layer_loss(explanation, regions))
+    every = guidance.explainer(model, IMAGES, EveryClass())
+    wanted = torch.stack(guidance.heatmap_losses(every, regions)[:2])
+    torch.testing.assert_close(torch.stack(drawn["losses"]).mean(0), wanted)
+    torch.testing.assert_close(torch.stack(drawn["first layer"]).mean(), guidance.first_layer_loss(every, regions))
+
+
+def test_the_stochastic_variant_draws_every_class_alike(guide: Guide, model: nn.Module) -> None:
+    wanted = guide(variant="original")(model, IMAGES, LABELS, TOP).parts
+    guidance = guide(variant="stochastic")
+    draws = [guidance(model, IMAGES, LABELS, TOP).parts for _ in range(1500)]
+    for name in ("background", "foreground"):
         values = torch.stack([parts[name] for parts in draws])
         assert values.std() > 0.1
         assert abs(values.mean() - wanted[name]) < 4 * values.std() / len(draws) ** 0.5

@@ -144,11 +144,13 @@ def test_the_average_is_validated_and_kept(make_settings: Make, tmp_path: Path) 
     assert not all(torch.equal(kept[name], state["model"][name]) for name in kept)
 
 
-def test_an_existing_folder_is_refused(make_settings: Make, tmp_path: Path) -> None:
+def test_an_existing_folder_is_refused_before_any_image_is_read(make_settings: Make, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
+    settings = make_settings()
+    settings = replace(settings, data=replace(settings.data, cohort=tmp_path / "missing"))
     for resume in (False, True):
         with pytest.raises(RunError, match="exists already; choose another name"):
-            train(make_settings(), tmp_path, resume=resume)
+            train(settings, tmp_path, resume=resume)
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -161,6 +163,19 @@ def test_a_loss_that_is_not_finite_fails_the_run(make_settings: Make, tmp_path: 
     assert run.status["state"] == "failed"
     assert run.status["reason"] == str(raised.value)
     assert not run.weights.exists()
+
+
+def test_a_gradient_that_is_not_finite_fails_the_run(
+    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Rooted(Unguided):
+        def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
+            logits = model(images)
+            return Guided(logits, (0 * logits).abs().sum().sqrt())  # 0, with the slope of a root
+
+    monkeypatch.setattr("sightline.training.loop.make_guidance", lambda settings: Rooted())
+    with pytest.raises(RunError, match=r"at step 1 \(loss 0, gradient norm nan\)"):
+        train(make_settings(), tmp_path / "run")
 
 
 def test_an_error_and_a_second_interrupt_are_written_down(make_settings: Make, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_other_settings_are_refused_on_resuming(make_settings: Make, tmp_path: P
         (make_settings(seed=1), "seed was 0 and is now 1"),
         (make_settings(guided=False), "guidance was .* and is now None"),
     ):
-        with pytest.raises(RunError, match=f"has other settings: {says}; keep them or choose another folder"):
+        with pytest.raises(RunError, match=f"was begun with other settings: {says}; keep them or choose another name"):
             train(other, tmp_path / "run", resume=True)
     assert RunFolder(tmp_path / "run").status["state"] == "interrupted"
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, Union
 
 from pydantic import TypeAdapter, ValidationError
 
-from sightline.yaml12 import Given, Place
 from sightline.errors import SettingsError
+from sightline.yaml12 import Given, Place
 
 T = TypeVar("T")
 

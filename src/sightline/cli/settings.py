@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from sightline import yaml12
 from sightline.cli.checking import check
-from sightline.yaml12 import Given, Place
 from sightline.errors import SettingsError
 from sightline.plain import to_plain
+from sightline.yaml12 import Given, Place
 
 T = TypeVar("T")
 

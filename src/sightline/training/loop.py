@@ -261,7 +261,7 @@ def _opened(settings: TrainSettings, folder: Path) -> RunFolder | None:
         return None
     run = RunFolder.open(folder)
     if change := _change(run.config, json.loads(json.dumps(to_plain(settings)))):
-        raise RunError(f"run folder {folder} has other settings: {change}; keep them or choose another folder")
+        raise RunError(f"run folder {folder} was begun with other settings: {change}; keep them or choose another name")
     for unfinished in folder.rglob(".*.part"):  # writes that a kill cut off
         unfinished.unlink()
     return run

@@ -130,3 +130,10 @@ def test_a_decay_outside_its_range_is_refused(decay: float) -> None:
 @pytest.mark.parametrize(("share", "pixels", "decay"), [(0.01, 1000, 0.9), (1.0, 50, 1.0), (1e-3, 500, 0.0)])
 def test_a_share_of_the_pixels_gives_the_decay(share: float, pixels: int, decay: float) -> None:
     assert decay_for_share(share, pixels) == pytest.approx(decay)
+
+
+def test_relevance_within_the_tolerance_costs_nothing() -> None:
+    maps = torch.tensor([[2.0, 2.0], [1.0, 0.5]]).view(1, 1, 1, 2, 2)  # mean inside 2, worst outside 0.5 of it
+    top = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).view(1, 1, 2, 2)
+    assert background_loss(maps, top, decay=0.0, tolerance=0.5).item() == 0
+    torch.testing.assert_close(background_loss(maps, top, decay=0.0, tolerance=0.2), torch.tensor([[math.log(1.3)]]))

@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from sightline.errors import DataError, ShapeError
-from sightline.regions.masks import known, region_from_mask, resize_region, unknown_region
+from sightline.regions.masks import grow_region, known, region_from_mask, resize_region, unknown_region
 
 LENGTHS = st.integers(1, 9)
 
@@ -120,3 +120,16 @@ def test_resizing_is_differentiable() -> None:
 def test_a_size_that_cannot_be_is_refused(size: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="size must be at most 3 lengths of at least 1"):
         resize_region(torch.zeros(1, 2, 2), size)
+
+
+@pytest.mark.parametrize("size", [(5, 5), (5, 3, 4)])
+def test_a_region_grows_in_every_direction(size: tuple[int, ...]) -> None:
+    regions = torch.zeros(2, 1, *size)
+    regions[0, 0, *(1 for _ in size)] = 0.5
+    regions[1] = torch.nan
+    bigger = grow_region(regions, 0.2)  # one pixel
+    expected = torch.zeros(size)
+    expected[tuple(slice(0, 3) for _ in size)] = 0.5
+    torch.testing.assert_close(bigger[0, 0], expected)
+    assert bigger[1].isnan().all()
+    assert grow_region(regions, 0.05) is regions

@@ -29,6 +29,7 @@ def run(arguments: Namespace) -> int:
     elif arguments.name:
         say(texts[arguments.name].rstrip())
     else:
+        width = max(map(len, abouts)) + 2
         for name, about in abouts.items():
-            say(f"{name:<10}{about}")
+            say(f"{name:<{width}}{about}")
     return 0

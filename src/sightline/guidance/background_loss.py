@@ -10,7 +10,9 @@ from sightline.errors import SettingsError
 _EPS = 1e-10  # the paper's e: 0 / 0 = 0
 
 
-def background_loss(relevance: Tensor, regions: Tensor, *, decay: float, slope: float = 1.0) -> Tensor:
+def background_loss(
+    relevance: Tensor, regions: Tensor, *, decay: float, slope: float = 1.0, tolerance: float = 0.0
+) -> Tensor:
     r"""Penalise relevance outside the region, relative to the mean inside it.
 
     $$L_1 = -\ln\Big(1 - \frac{r}{r + E}\Big) = \ln(1 + r / E), \qquad r = \mathrm{GWRP}_d\big((1 - M) \odot H'\big),
@@ -20,6 +22,8 @@ def background_loss(relevance: Tensor, regions: Tensor, *, decay: float, slope: 
         relevance: $M$ maps of each image, `(N, M, C, *S)`.
         regions: 1 where attention is allowed, `(N, M, *S)` in [0, 1].
         decay: $d$ of the pooling, from 0 (the worst pixel) to 1 (the mean); see `decay_for_share`.
+        tolerance: pooled relevance $r$ that costs nothing. The gradient of an absolute value does not fade as the value
+            does; without a tolerance its noise goes on when there is nothing left to remove. Not in the paper.
         slope: $E$; smaller punishes faint background attention more.
 
     Returns:
@@ -36,7 +40,8 @@ def background_loss(relevance: Tensor, regions: Tensor, *, decay: float, slope: 
     places = allowed.sum(axes, keepdim=True) * magnitude.shape[2]
     normalised = magnitude / (inside / (places + _EPS) + _EPS)
     outside = (normalised * (1 - allowed)).flatten(3)  # (N, M, C, pixels)
-    return torch.log1p(ranked_pooling(outside, decay=decay) / slope).mean(2)
+    pooled = torch.relu(ranked_pooling(outside, decay=decay) - tolerance)
+    return torch.log1p(pooled / slope).mean(2)
 
 
 def ranked_pooling(values: Tensor, *, decay: float) -> Tensor:

@@ -1,11 +1,10 @@
 """The ISNet: classification and background relevance minimisation in one loss."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sightline.attribution import LRP, EveryClass, Explainer, RandomClass, Selective, Target
@@ -13,87 +12,10 @@ from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.guidance.background_loss import background_loss, decay_for_share
 from sightline.guidance.foreground_loss import foreground_loss
 from sightline.guidance.guidance import Guidance, classification_loss
+from sightline.guidance.isnet_settings import BackgroundRelevanceSettings
 from sightline.guidance.multiplier import Multiplier
-from sightline.regions import known, resize_region
+from sightline.regions import grow_region, known, resize_region
 from sightline.types import Batch, Explanation, Guided
-
-Variant = Literal["original", "stochastic", "selective"]
-
-
-@dataclass(frozen=True)
-class BackgroundRelevanceSettings:
-    """Options of the ISNet loss, with the paper's names in brackets.
-
-    Attributes:
-        variant: maps to penalise: `original` (one a class), `stochastic` (of one random class an image) or `selective`
-            (of the softmax's log-odds); the last two cost the same for any number of classes.
-        strength: share of the heatmap loss in the total, [P] in [0, 1].
-        goal: instead of `strength`, the greatest share of absolute relevance that may lie outside, in (0, 1); the
-            strength that reaches it is found while training.
-        pooled_share: share of the pixels that the background pooling weighs; small holds against small marks.
-        decay: [d] of the pooling itself in place of `pooled_share`: about 1 / (1 - d) pixels at any resolution.
-        slope: [E] of the background loss.
-        margin: by how much the region grows before relevance outside is penalised, share of the image's side: a filter
-            at its edge reads both sides.
-        background_weight: [w1].
-        first_layer_weight: of the background loss at the output of the first layer, where relevance of opposite sign
-            has not been added up yet; not in the paper. Needs an explainer that gives `Explanation.hidden`.
-        foreground_weight: [w2].
-        least: [C1], below which the relevance inside a region is too little.
-        most: [C2], above which it is too much.
-        calibrate: number of batches from which C1 and C2 are measured before training; 0 keeps them as given.
-        every: guide each n-th step only, with the heatmap loss n times as heavy.
-        epsilon: of LRP.
-        input_rule: of LRP at the first layer: `zb`, `flat` or null.
-        seed: of the random class.
-    """
-
-    variant: Variant = "stochastic"
-    strength: float = 0.7
-    goal: float | None = None
-    pooled_share: float = 1e-3
-    decay: float | None = None
-    slope: float = 1.0
-    margin: float = 0.0
-    background_weight: float = 1.0
-    first_layer_weight: float = 1.0
-    foreground_weight: float = 3.0
-    least: float = 1.0
-    most: float = 25.0
-    calibrate: int = 0
-    every: int = 1
-    epsilon: float = 1e-2
-    input_rule: Literal["zb", "flat"] | None = "zb"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.variant not in get_args(Variant):
-            raise SettingsError(f"variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
-        if not 0 <= self.strength <= 1:
-            raise SettingsError(f"strength must lie in [0, 1], got {self.strength}")
-        if self.goal is not None and not 0 < self.goal < 1:
-            raise SettingsError(f"goal must lie in (0, 1), a share of the relevance, got {self.goal}")
-        if not 0 < self.pooled_share <= 1:
-            raise SettingsError(f"pooled_share must lie in (0, 1], got {self.pooled_share}")
-        if self.decay is not None and not 0 <= self.decay <= 1:
-            raise SettingsError(f"decay must lie in [0, 1], got {self.decay}")
-        if not 0 <= self.margin < 0.5:
-            raise SettingsError(f"margin must lie in [0, 0.5), a share of the side, got {self.margin}")
-        if not self.first_layer_weight >= 0:
-            raise SettingsError(f"first_layer_weight must be at least 0, got {self.first_layer_weight}")
-        if not self.slope > 0:
-            raise SettingsError(f"slope must be positive, got {self.slope}")
-        if not (self.background_weight >= 0 and self.foreground_weight >= 0):
-            raise SettingsError(
-                f"background_weight and foreground_weight must be at least 0, "
-                f"got {self.background_weight} and {self.foreground_weight}"
-            )
-        if not 0 < self.least <= self.most:
-            raise SettingsError(f"least and most must satisfy 0 < least <= most, got {self.least} and {self.most}")
-        if self.every < 1:
-            raise SettingsError(f"every must be at least 1, got {self.every}")
-        if self.calibrate < 0 or self.seed < 0:
-            raise SettingsError(f"calibrate and seed must be at least 0, got {self.calibrate} and {self.seed}")
 
 
 class BackgroundRelevance(Guidance):
@@ -217,9 +139,10 @@ class BackgroundRelevance(Guidance):
         seen, weight = known(allowed).to(maps.dtype), _weights(allowed, regions)  # (N, M)
         allowed = allowed.nan_to_num()
         decay = decay_for_share(s.pooled_share, allowed[0, 0].numel()) if s.decay is None else s.decay
-        background = background_loss(maps, grown(allowed, s.margin), decay=decay, slope=s.slope)
+        bigger = grow_region(allowed, s.margin)
+        background = background_loss(maps, bigger, decay=decay, slope=s.slope, tolerance=s.tolerance)
         inside, whole = sums_of_relevance(maps, allowed)
-        foreground = foreground_loss(inside, least=self.least, most=self.most)
+        foreground = foreground_loss(inside, least=self.least, most=self.most, excess=s.excess)
         outside = 1 - inside / (whole + torch.finfo(whole.dtype).tiny)
         return (background * weight).sum(), (foreground * weight).sum(), (outside * seen).sum() / seen.sum()
 
@@ -237,11 +160,12 @@ class BackgroundRelevance(Guidance):
         Returns:
             Scalar, on the graph.
         """
+        s = self.settings
         losses = []
         for relevance in explanation.hidden:
             channel = relevance.ndim - regions.ndim + 1
             summed = replace(explanation, attribution=relevance.abs().sum(channel, keepdim=True))
-            given = grown(regions, self.settings.margin)
+            given = grow_region(regions, s.margin)
             maps, allowed = _aligned(summed, given)
             weight = _weights(allowed, regions)
             touched = (allowed.nan_to_num() > 0).to(maps.dtype)  # its pixels see a little of both sides
@@ -249,7 +173,7 @@ class BackgroundRelevance(Guidance):
             decay = (
                 decay_for_share(share, touched[0, 0].numel()) if self.settings.decay is None else self.settings.decay
             )
-            loss = background_loss(maps, touched, decay=decay, slope=self.settings.slope)
+            loss = background_loss(maps, touched, decay=decay, slope=s.slope, tolerance=s.tolerance)
             losses.append((loss * weight).sum())
         return torch.stack(losses).mean() if losses else explanation.logits.new_zeros(())
 
@@ -287,19 +211,6 @@ class BackgroundRelevance(Guidance):
         self.most = float(values.max())
         self.least = max(float(values.min()), 1e-3 * self.most)
         return self.least, self.most
-
-
-def grown(regions: Tensor, margin: float) -> Tensor:
-    """Let regions `(N, M, *S)` grow by a share of their longest side in every direction; NaN stays NaN."""
-    reach = round(margin * max(regions.shape[2:]))
-    if not reach:
-        return regions
-    for axis in range(2, regions.ndim):
-        lines = regions.movedim(axis, -1)
-        flat = lines.reshape(1, -1, lines.shape[-1])
-        flat = F.max_pool1d(flat.nan_to_num(nan=-1.0), 2 * reach + 1, 1, reach)
-        regions = flat.reshape(lines.shape).movedim(-1, axis)
-    return regions.masked_fill(regions < 0, torch.nan)
 
 
 def _weights(allowed: Tensor, regions: Tensor) -> Tensor:

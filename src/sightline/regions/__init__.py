@@ -1,5 +1,5 @@
 """Where a model may look: regions `(N, 1 or K, *S)` in [0, 1], from whatever a cohort has."""
 
-from sightline.regions.masks import known, region_from_mask, resize_region, unknown_region
+from sightline.regions.masks import grow_region, known, region_from_mask, resize_region, unknown_region
 
-__all__ = ["known", "region_from_mask", "resize_region", "unknown_region"]
+__all__ = ["grow_region", "known", "region_from_mask", "resize_region", "unknown_region"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -81,6 +82,27 @@ def resize_region(regions: Tensor, size: Sequence[int]) -> Tensor:
         cover = _coverage(regions.shape[axis], length).to(regions)  # (new, old)
         regions = (regions.movedim(axis, -1) @ cover.T).movedim(-1, axis)
     return regions.clamp(0, 1)  # rounding
+
+
+def grow_region(regions: Tensor, margin: float) -> Tensor:
+    """Let regions grow in every direction.
+
+    Args:
+        regions: `(N, M, *S)` in [0, 1]; a map that is NaN throughout stays so.
+        margin: share of the longest side.
+
+    Returns:
+        Shaped as `regions`.
+    """
+    reach = round(margin * max(regions.shape[2:]))
+    if not reach:
+        return regions
+    for axis in range(2, regions.ndim):
+        lines = regions.movedim(axis, -1)
+        flat = lines.reshape(1, -1, lines.shape[-1])
+        flat = F.max_pool1d(flat.nan_to_num(nan=-1.0), 2 * reach + 1, 1, reach)
+        regions = flat.reshape(lines.shape).movedim(-1, axis)
+    return regions.masked_fill(regions < 0, torch.nan)
 
 
 def _coverage(old: int, new: int) -> Tensor:

@@ -1,0 +1,93 @@
+"""The options of the ISNet loss. The defaults are ours; the recipe `isnet_paper` has the paper's."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sightline.errors import SettingsError
+from sightline.guidance.foreground_loss import Excess
+
+Variant = Literal["original", "stochastic", "selective"]
+
+
+@dataclass(frozen=True)
+class BackgroundRelevanceSettings:
+    """Options of the ISNet loss, with the paper's names in brackets.
+
+    Attributes:
+        variant: maps to penalise: `original` (one a class), `stochastic` (of one random class an image) or `selective`
+            (of the softmax's log-odds); the last two cost the same for any number of classes.
+        strength: share of the heatmap loss in the total, [P] in [0, 1].
+        goal: instead of `strength`, the greatest share of absolute relevance that may lie outside, in (0, 1); the
+            strength that reaches it is found while training.
+        pooled_share: share of the pixels that the background pooling weighs; small holds against small marks.
+        decay: [d] of the pooling itself in place of `pooled_share`: about 1 / (1 - d) pixels at any resolution.
+        slope: [E] of the background loss.
+        tolerance: pooled background relevance, in means of the region, that costs nothing; not in the paper.
+        margin: by how much the region grows before relevance outside is penalised, share of the image's side: a filter
+            at its edge reads both sides.
+        background_weight: [w1].
+        first_layer_weight: of the background loss at the output of the first layer, where relevance of opposite sign
+            has not been added up yet; not in the paper. Needs an explainer that gives `Explanation.hidden`.
+        foreground_weight: [w2].
+        least: [C1], below which the relevance inside a region is too little.
+        most: [C2], above which it is too much.
+        excess: how it is penalised above C2: `quadratic` as in the paper, or `logarithmic`, which no unit changes.
+        calibrate: number of batches from which C1 and C2 are measured before training; 0 keeps them as given.
+        every: guide each n-th step only, with the heatmap loss n times as heavy.
+        epsilon: of LRP.
+        input_rule: of LRP at the first layer: `zb`, `flat` or null.
+        seed: of the random class.
+    """
+
+    variant: Variant = "stochastic"
+    strength: float = 0.5
+    goal: float | None = None
+    pooled_share: float = 2e-3
+    decay: float | None = None
+    slope: float = 1.0
+    tolerance: float = 0.2
+    margin: float = 0.0
+    background_weight: float = 1.0
+    first_layer_weight: float = 1.0
+    foreground_weight: float = 3.0
+    least: float = 0.3
+    most: float = 8.0
+    excess: Excess = "logarithmic"
+    calibrate: int = 0
+    every: int = 1
+    epsilon: float = 1e-2
+    input_rule: Literal["zb", "flat"] | None = "zb"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.variant not in get_args(Variant):
+            raise SettingsError(f"variant must be one of {', '.join(get_args(Variant))}, got {self.variant!r}")
+        if not 0 <= self.strength <= 1:
+            raise SettingsError(f"strength must lie in [0, 1], got {self.strength}")
+        if self.goal is not None and not 0 < self.goal < 1:
+            raise SettingsError(f"goal must lie in (0, 1), a share of the relevance, got {self.goal}")
+        if not 0 < self.pooled_share <= 1:
+            raise SettingsError(f"pooled_share must lie in (0, 1], got {self.pooled_share}")
+        if self.decay is not None and not 0 <= self.decay <= 1:
+            raise SettingsError(f"decay must lie in [0, 1], got {self.decay}")
+        if not self.tolerance >= 0:
+            raise SettingsError(f"tolerance must be at least 0, got {self.tolerance}")
+        if self.excess not in get_args(Excess):
+            raise SettingsError(f"excess must be one of {', '.join(get_args(Excess))}, got {self.excess!r}")
+        if not 0 <= self.margin < 0.5:
+            raise SettingsError(f"margin must lie in [0, 0.5), a share of the side, got {self.margin}")
+        if not self.first_layer_weight >= 0:
+            raise SettingsError(f"first_layer_weight must be at least 0, got {self.first_layer_weight}")
+        if not self.slope > 0:
+            raise SettingsError(f"slope must be positive, got {self.slope}")
+        if not (self.background_weight >= 0 and self.foreground_weight >= 0):
+            raise SettingsError(
+                f"background_weight and foreground_weight must be at least 0, "
+                f"got {self.background_weight} and {self.foreground_weight}"
+            )
+        if not 0 < self.least <= self.most:
+            raise SettingsError(f"least and most must satisfy 0 < least <= most, got {self.least} and {self.most}")
+        if self.every < 1:
+            raise SettingsError(f"every must be at least 1, got {self.every}")
+        if self.calibrate < 0 or self.seed < 0:
+            raise SettingsError(f"calibrate and seed must be at least 0, got {self.calibrate} and {self.seed}")

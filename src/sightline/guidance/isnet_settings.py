@@ -40,7 +40,7 @@ class BackgroundRelevanceSettings:
     """
 
     variant: Variant = "stochastic"
-    strength: float = 0.5
+    strength: float = 0.6
     goal: float | None = None
     pooled_share: float = 2e-3
     decay: float | None = None

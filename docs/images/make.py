@@ -1,7 +1,6 @@
-"""Draw the pictures of README and docs from a folder of compared runs.
+"""Draw the pictures of README and docs from a folder of compared runs: `make.py FOLDER PREFIX [--gallery] [RUN ...]`.
 
-python docs/images/make.py demo docs/images/demo
-python docs/images/make.py runs/kermany docs/images/kermany plain isnet
+README's are of `sightline demo`: `python docs/images/make.py demo docs/images/demo --gallery`.
 """
 
 import sys
@@ -16,7 +15,7 @@ from sightline.training import TrainSettings
 
 
 def main(folder: Path, prefix: str, names: list[str]) -> None:
-    """Write PREFIX_bias_gap.png and PREFIX_gallery.png."""
+    """Write PREFIX_bias_gap.png, and PREFIX_gallery.png with --gallery."""
     runs = {
         name: (read_settings(TrainSettings, [str(folder / name / "config.yaml")]), RunFolder(folder / name))
         for name in names or ["plain", "isnet"]
@@ -24,8 +23,9 @@ def main(folder: Path, prefix: str, names: list[str]) -> None:
     comparison = read_comparison(runs)
     content = report_content("", runs, comparison, read_cohort(next(iter(runs.values()))[0].data.cohort))
     save_figure(bias_gap_figure(content.gaps, chance=content.chance), Path(f"{prefix}_bias_gap.png"))
-    save_figure(gallery_figure(content.gallery), Path(f"{prefix}_gallery.png"))
+    if "--gallery" in sys.argv:  # of phantoms only: no patient belongs in the repository
+        save_figure(gallery_figure(content.gallery, tile=150), Path(f"{prefix}_gallery.png"))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2], [name for name in sys.argv[3:] if not name.startswith("--")])

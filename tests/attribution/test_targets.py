@@ -4,8 +4,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution import LRP, Class, EveryClass, Label, Predicted, RandomClass, Selective, Target
-from sightline.errors import ShapeError
+from sightline.attribution import (
+    LRP,
+    Class,
+    EveryClass,
+    Label,
+    Predicted,
+    RandomClass,
+    Selection,
+    Selective,
+    Target,
+)
+from sightline.attribution.explainer import same_scores
+from sightline.errors import SettingsError, ShapeError
 
 LOGITS = torch.tensor([[1.0, 3.0, -2.0], [0.0, -1.0, 4.0]])
 
@@ -49,6 +60,25 @@ def test_selective_is_the_log_odds_of_the_least_softmax_output() -> None:
     by_p = 1 / (p + 0.01) + 1 / (1 - p + 0.01)  # d eta / d p, and d p / d y_k = p (delta_0k - softmax_k)
     by_logit = by_p * p * (torch.tensor([1.0, 0, 0], dtype=torch.float64) - softmax)
     torch.testing.assert_close(gradient[0], by_logit)
+
+
+@pytest.mark.parametrize(
+    "target", [Class(1), Label(torch.tensor([2, 1])), Predicted(), EveryClass(), RandomClass(), Selective()]
+)
+def test_the_same_choice_can_be_made_from_other_logits(target: Target) -> None:
+    selection = target.select(LOGITS)
+    assert torch.equal(selection.again(LOGITS, torch.tensor([0, 1])), selection.scores)
+    turned = selection.again(LOGITS[[1, 0, 1]] + 1, torch.tensor([1, 0, 1]))  # as many as wanted of each image
+    shift = 0 if isinstance(target, Selective) else 1  # a softmax does not feel it
+    torch.testing.assert_close(turned, selection.scores[:, [1, 0, 1]] + shift)
+    other = selection.again(LOGITS.flip(1), torch.tensor([0, 1]))
+    if isinstance(target, Predicted):  # chosen once, from the images themselves
+        assert other.tolist() == [[3, 0]]
+
+
+def test_a_target_that_cannot_choose_again_is_refused() -> None:
+    with pytest.raises(SettingsError, match="'again'"):
+        same_scores(Selection(LOGITS.T), LOGITS, torch.tensor([0, 1]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.targets import Selection, Target
-from sightline.errors import ShapeError, SightlineError
+from sightline.errors import SettingsError, ShapeError, SightlineError
 from sightline.types import Explanation
 
 
@@ -60,6 +60,38 @@ def select(target: Target, logits: Tensor, images: Tensor) -> Selection:
         came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ShapeError(f"the model must return logits ({len(images)}, K), got {came}")
     return target.select(logits)
+
+
+def same_scores(selection: Selection, logits: Tensor, rows: Tensor) -> Tensor:
+    """Choose from the logits of changed images what was chosen from those of the images themselves.
+
+    Args:
+        selection: of the images.
+        logits: of changed images, `(B, K)`.
+        rows: index of the image that each was made from, `(B,)` int64.
+
+    Returns:
+        Scores, `(M, B)`.
+
+    Raises:
+        SettingsError: the target does not say how.
+    """
+    if selection.again is None:
+        raise SettingsError("this method classifies changed images: the target must give its Selection an 'again'")
+    return selection.again(logits, rows)
+
+
+@contextmanager
+def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
+    """Put modules into evaluation mode, and each of their parts back into its own mode afterwards."""
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def backward_passes(

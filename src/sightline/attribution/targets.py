@@ -1,6 +1,7 @@
 """What is explained: a class, the label, the prediction, every class, a random one, or the softmax's own choice."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -17,11 +18,14 @@ class Selection:
         scores: one scalar an image to differentiate, `(M, N)`: M explanations of each of N images.
         classes: class explained, `(N,)` int; None where it is not one class an image.
         every: True where the M explanations are the K classes.
+        again: the same choice, `(M, B)`, made from other logits `(B, K)` and the image `(B,)` that each row belongs to;
+            methods that classify changed images need it.
     """
 
     scores: Tensor
     classes: Tensor | None = None
     every: bool = False
+    again: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 class Target(ABC):
@@ -34,7 +38,11 @@ class Target(ABC):
 
 def _one_class(logits: Tensor, classes: Tensor) -> Selection:
     classes = classes.to(logits.device, torch.int64)
-    return Selection(logits.gather(1, classes[:, None])[None, :, 0], classes)
+
+    def scores(logits: Tensor, rows: Tensor) -> Tensor:
+        return logits.gather(1, classes[rows][:, None])[None, :, 0]
+
+    return Selection(scores(logits, torch.arange(len(logits), device=logits.device)), classes, again=scores)
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ class EveryClass(Target):
 
     def select(self, logits: Tensor) -> Selection:
         """Return all logits."""
-        return Selection(logits.T, every=True)
+        return Selection(logits.T, every=True, again=lambda logits, rows: logits.T)
 
 
 @dataclass(frozen=True)
@@ -130,5 +138,10 @@ class Selective(Target):
         """Return the stabilised log-odds of each image's lowest softmax output."""
         if logits.shape[1] < 2:
             raise ShapeError("the selective target compares classes by a softmax and needs at least 2, got 1")
-        p, classes = logits.softmax(1).min(1)
-        return Selection(((p + self.delta).log() - (1 - p + self.delta).log())[None], classes)
+        classes = logits.argmin(1)
+
+        def scores(logits: Tensor, rows: Tensor) -> Tensor:
+            p = logits.softmax(1).gather(1, classes[rows][:, None])[None, :, 0]
+            return (p + self.delta).log() - (1 - p + self.delta).log()
+
+        return Selection(scores(logits, torch.arange(len(logits), device=logits.device)), classes, again=scores)

@@ -1,8 +1,7 @@
 """Evaluate a classifier: what it answers, how sure the scores are, and how much of it rests on the allowed region."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, is_dataclass
 from itertools import chain
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sightline.attribution.explainer import evaluation_mode
 from sightline.data.cohort import Task
 from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.evaluation.explaining import Explain, Measured, Spread, explain_batch, rows_of
@@ -87,7 +87,7 @@ def evaluate(
     choice = _Choice(chosen, len(classes) + (task == "multilabel"))  # one more: no label at all
     total = len(batches) if isinstance(batches, Sized) else None
     parts: list[_Part] = []
-    with _evaluation_mode(model):
+    with evaluation_mode(model):
         for done, batch in enumerate(batches, start=1):
             labels = _labels(batch, task, len(classes))
             moved = _to(batch, _device(model, batch.images.device))
@@ -153,17 +153,6 @@ class _Choice:
     def nothing(n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """No row."""
         return np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-
-
-@contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _device(model: nn.Module, otherwise: torch.device) -> torch.device:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.attribution import LRP, EveryClass, Explainer, RandomClass, Selective, Target
+from sightline.attribution.explainer import evaluation_mode
 from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.guidance.background_loss import background_loss, decay_for_share
 from sightline.guidance.foreground_loss import foreground_loss
@@ -193,18 +194,12 @@ class BackgroundRelevance(Guidance):
             DataError: no batch has a known region.
         """
         seen = []
-        modes = [(module, module.training) for module in model.modules()]
-        model.eval()
         target = Selective() if self.settings.variant == "selective" else EveryClass()
-        try:
-            with torch.no_grad():
-                for batch in batches:
-                    maps, allowed = _aligned(self.explainer(model, batch.images, target), batch.regions)
-                    inside, _ = sums_of_relevance(maps, allowed.nan_to_num())
-                    seen.append(inside[known(allowed)])
-        finally:
-            for module, training in modes:
-                module.training = training
+        with evaluation_mode(model), torch.no_grad():
+            for batch in batches:
+                maps, allowed = _aligned(self.explainer(model, batch.images, target), batch.regions)
+                inside, _ = sums_of_relevance(maps, allowed.nan_to_num())
+                seen.append(inside[known(allowed)])
         values = torch.cat(seen) if seen else torch.empty(0)
         if not len(values) or not float(values.max()) > 0:
             raise DataError("calibration needs a batch with a known region and relevance inside it; found none")

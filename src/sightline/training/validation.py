@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sightline.attribution.explainer import evaluation_mode
 from sightline.data import Cohort
 from sightline.guidance import Guidance
 from sightline.metrics import accuracy, confusion_matrix, f1, label_tables, macro_f1, mean_defined
@@ -26,28 +27,21 @@ def validate(model: nn.Module, batches: Iterable[Batch], guidance: Guidance, coh
         `val_loss` and each part of it as `val_<part>`, means over the images of the batches that have it;
         `val_accuracy` and `val_macro_f1`, for several labels an image means over those that are certain.
     """
-    modes = [(module, module.training) for part in (model, guidance) for module in part.modules()]
-    model.eval()
-    guidance.eval()
     device = next(model.parameters()).device
     sums: dict[str, float] = defaultdict(float)
     counts: dict[str, int] = defaultdict(int)
     labels, predicted = [], []
-    try:
-        with torch.no_grad():
-            for batch in batches:
-                guided = guidance(model, *(t.to(device) for t in (batch.images, batch.labels, batch.regions)))
-                count = len(batch.images)
-                for name, value in {"loss": guided.loss, **guided.parts}.items():
-                    if name == "loss" or not value.isnan():  # a part may not be measured in every batch
-                        sums[name] += float(value) * count
-                        counts[name] += count
-                labels.append(batch.labels)
-                multilabel = batch.labels.ndim == 2
-                predicted.append((guided.logits > 0).cpu() if multilabel else guided.logits.argmax(1).cpu())
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluation_mode(model, guidance), torch.no_grad():
+        for batch in batches:
+            guided = guidance(model, *(t.to(device) for t in (batch.images, batch.labels, batch.regions)))
+            count = len(batch.images)
+            for name, value in {"loss": guided.loss, **guided.parts}.items():
+                if name == "loss" or not value.isnan():  # a part may not be measured in every batch
+                    sums[name] += float(value) * count
+                    counts[name] += count
+            labels.append(batch.labels)
+            multilabel = batch.labels.ndim == 2
+            predicted.append((guided.logits > 0).cpu() if multilabel else guided.logits.argmax(1).cpu())
     truth, answers = torch.cat(labels).numpy(), torch.cat(predicted).numpy()
     if truth.ndim == 2:
         table = label_tables(np.where(np.isin(truth, (0, 1)), truth, np.nan), answers)

@@ -1,4 +1,4 @@
-"""What all tests share: one thread a worker, no deadlines, and zennit made importable beside a CPU build of torch."""
+"""What all tests share: one thread a worker, no deadlines, and the packages of others."""
 
 import importlib
 import importlib.util
@@ -20,14 +20,14 @@ _ALIVE: list[torch.library.Library] = []  # what is declared in a library goes w
 
 
 @pytest.fixture(scope="session")
-def zennit() -> ModuleType:
-    """The package zennit, an oracle for the values of LRP maps.
+def torchvision() -> ModuleType:
+    """The package torchvision, beside any build of torch.
 
-    It imports torchvision, whose wheel on PyPI is built for CUDA; beside a CPU build of torch its operators are missing
-    (pytorch/vision#9085), and declaring the two that it looks for mends the import.
+    Its wheel on PyPI is built for CUDA; beside a CPU build of torch its operators are missing (pytorch/vision#9085),
+    and declaring the two that it looks for mends the import.
     """
-    if importlib.util.find_spec("zennit") is None:
-        pytest.skip("zennit is not installed")
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
     try:
         importlib.import_module("torchvision")
     except RuntimeError:
@@ -35,6 +35,22 @@ def zennit() -> ModuleType:
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _ALIVE.append(library)
+    return importlib.import_module("torchvision")
+
+
+@pytest.fixture(scope="session")
+def timm(torchvision: ModuleType) -> ModuleType:
+    """The package timm, which imports torchvision."""
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("timm is not installed")
+    return importlib.import_module("timm")
+
+
+@pytest.fixture(scope="session")
+def zennit(torchvision: ModuleType) -> ModuleType:
+    """The package zennit, an oracle for the values of LRP maps, which imports torchvision."""
+    if importlib.util.find_spec("zennit") is None:
+        pytest.skip("zennit is not installed")
     for part in ("attribution", "canonizers", "composites", "rules"):
         importlib.import_module(f"zennit.{part}")
     return importlib.import_module("zennit")

@@ -16,12 +16,18 @@ class Explanation:
         target: class explained in each image, `(N,)` int; None when all classes or a combination of them were.
         hidden: relevance at the output of each layer that reads the images, `(N, C', *S')` or `(N, K, C', *S')`, before
             an input rule adds up its channels; empty where the method has none.
+        layers: relevance at the output of each layer that was asked for, by its name, `(N, *layer)` or
+            `(N, K, *layer)`.
+        gap: what the sum of the map lacks to the change of score that it is to explain, `(N,)` or `(N, K)`, off the
+            graph; None where the method promises no sum.
     """
 
     logits: Tensor
     attribution: Tensor
     target: Tensor | None = None
     hidden: tuple[Tensor, ...] = ()
+    layers: dict[str, Tensor] = field(default_factory=dict)
+    gap: Tensor | None = None
 
 
 @dataclass(frozen=True)

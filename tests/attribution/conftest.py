@@ -34,8 +34,26 @@ class Dense(nn.Module):
         return torch.cat([x, self.conv(F.relu(self.norm(x)))], 1)
 
 
-def small_net(*, norm: bool = True, bias: bool = True, channels: int = 2, classes: int = 3, seed: int = 0) -> nn.Module:
-    """Convolution, overlapping max pool, residual sum, concatenation, average pool and a hidden linear layer."""
+def _tail(classes: int, *, bias: bool, pooled: bool) -> list[nn.Module]:
+    if pooled:
+        return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, classes, bias=bias)]
+    hidden = nn.Linear(6 * 2 * 2, 5, bias=bias)
+    return [nn.AvgPool2d(2), nn.Flatten(), hidden, nn.ReLU(), nn.Linear(5, classes, bias=bias)]
+
+
+def small_net(
+    *,
+    norm: bool = True,
+    bias: bool = True,
+    channels: int = 2,
+    classes: int = 3,
+    seed: int = 0,
+    pooled: bool = False,
+) -> nn.Module:
+    """Convolution, overlapping max pool, residual sum, concatenation, average pool and a hidden linear layer.
+
+    `pooled` ends in global average pooling and one linear layer instead.
+    """
 
     def normed(n: int) -> nn.Module:
         return nn.BatchNorm2d(n) if norm else nn.Identity()
@@ -51,11 +69,7 @@ def small_net(*, norm: bool = True, bias: bool = True, channels: int = 2, classe
             Dense(4, 2, norm=norm, bias=bias),
             normed(6),
             nn.ReLU(),
-            nn.AvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(6 * 2 * 2, 5, bias=bias),
-            nn.ReLU(),
-            nn.Linear(5, classes, bias=bias),
+            *_tail(classes, bias=bias, pooled=pooled),
         ).double()
         shuffle_norms(net)
     return net.eval()

@@ -2,13 +2,14 @@
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution import Class, EveryClass, Explainer, Label, Predicted, Selection, Target
+from sightline.attribution import CAM, Class, EveryClass, Explainer, Label, Predicted, ScoreCAM, Selection, Target
 from sightline.errors import ShapeError, SightlineError
 
 MakeNet = Callable[..., nn.Module]
@@ -24,6 +25,12 @@ def explainers() -> list[type[Explainer]]:
 @pytest.fixture(params=explainers(), ids=lambda cls: cls.__name__)
 def explainer(request: pytest.FixtureRequest) -> Explainer:
     return request.param()
+
+
+@pytest.fixture
+def make_net(explainer: Explainer, make_net: MakeNet) -> MakeNet:
+    """A network that the explainer can explain: CAM asks for one linear layer behind the pooling."""
+    return functools.partial(make_net, pooled=isinstance(explainer, CAM))
 
 
 class Fails(nn.Module):
@@ -179,15 +186,16 @@ class OneSample(Target):
 
 def test_samples_do_not_mix_in_training_mode(explainer: Explainer, make_net: MakeNet, make_images: MakeImages) -> None:
     net, images = make_net().train(), make_images()
-    alone = explainer(net, images, OneSample()).attribution
+    alone = explainer(copy.deepcopy(net), images, OneSample()).attribution  # running statistics move on
     together = explainer(net, images, Label(torch.tensor([2, 1, 0]))).attribution
     assert together[1].any()
     torch.testing.assert_close(alone[1], together[1])
-    assert not alone[[0, 2]].any()
+    if not isinstance(explainer, ScoreCAM):  # whose weights are a softmax: not 0 where the score is
+        assert not alone[[0, 2]].any()
 
 
 def test_a_loss_on_the_map_trains_the_weights(explainer: Explainer, make_net: MakeNet, make_images: MakeImages) -> None:
-    net, images = make_net(seed=1), make_images()
+    net, images = make_net(seed=1), make_images(seed=1)
 
     def loss() -> Tensor:
         return explainer(net, images, Class(0)).attribution.square().sum()
@@ -197,12 +205,12 @@ def test_a_loss_on_the_map_trains_the_weights(explainer: Explainer, make_net: Ma
         direction = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         values = []
         with torch.no_grad():
-            for step in (1e-6, -2e-6):
+            for step in (1e-7, -2e-7):  # short: with thousands of changed images some ReLU is always near its kink
                 parameter.add_(direction, alpha=step)
                 values.append(loss().item())
-            parameter.add_(direction, alpha=1e-6)
+            parameter.add_(direction, alpha=1e-7)
         slope = 0.0 if parameter.grad is None else (parameter.grad * direction).sum().item()
-        assert slope == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-8), name
+        assert slope == pytest.approx((values[0] - values[1]) / 2e-7, rel=1e-5, abs=1e-7), name
 
 
 @pytest.mark.parametrize(

@@ -47,16 +47,12 @@ class Net(nn.Module):
 WEIGHT = torch.tensor([0.5, 0.25, 1.0, 2.0], dtype=torch.float64).view(4, 1, 1)
 
 REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "sigmoid": (lambda x: x.sigmoid(), "'sigmoid'"),
+    "sigmoid": (lambda x: x.sigmoid(), "'sigmoid' as a gate that multiplies a signal, but 'conv2d' reads it"),
     "sigmoid module": (nn.Sigmoid(), "'sigmoid'"),
     "softmax": (lambda x: x.softmax(1), "'softmax'"),
-    "gelu": (F.gelu, "'gelu'"),
-    "leaky relu": (nn.LeakyReLU(), "'leaky_relu'"),
-    "instance norm": (nn.InstanceNorm2d(4), "'instance_norm'"),
-    "square": (lambda x: x * x, "'mul' of two activations"),
-    "gate": (lambda x: x * x.mean((2, 3), keepdim=True), "'mul' of two activations"),
-    "in-place gate": (lambda x: x.clone().mul_(x), "'mul' of two activations"),
-    "matmul": (lambda x: x @ x.mT, "'matmul' of two activations"),
+    "softplus": (F.softplus, "'softplus'"),
+    "gate that is added": (lambda x: x + x.sigmoid(), "'sigmoid' as a gate that multiplies a signal, but 'add'"),
+    "product of three": (lambda x: torch.einsum("nchw,nchw,nchw->nchw", x, x, x), "'einsum' of two activations"),
     "quotient": (lambda x: x / (1 + x.sum(1, keepdim=True)), "of two activations"),
     "reciprocal": (lambda x: 1 / (x + 1), "div'"),
     "divisor": (lambda x: WEIGHT / (x + 1), "div'"),
@@ -199,6 +195,6 @@ def test_batch_norm_behind_an_autograd_function_does_not_mix_samples(make_images
 def test_a_package_whose_name_begins_with_torch_is_a_caller_too(make_images: Callable[..., Tensor]) -> None:
     beside = Path(torch.__file__).parent.parent / "torchsomething" / "gates.py"
     scope: dict[str, Any] = {}
-    exec(compile("def gate(x):\n    return x.sigmoid()", str(beside), "exec"), scope)
+    exec(compile("def gate(x):\n    return x.exp()", str(beside), "exec"), scope)
     with pytest.raises(UnsupportedOperationError, match=r"called at gates.py:2 \(gate\)"):
         LRP()(Net(scope["gate"]), make_images(2, 2, 6, 6), Class(0))

@@ -275,7 +275,7 @@ def test_channels_last_gives_the_same_map(make_net: MakeNet, make_images: MakeIm
         ({"epsilon": -1e-3}, "epsilon must be at least 0, got -0.001"),
         ({"epsilon": float("nan")}, "epsilon must be at least 0, got nan"),
         ({"low": 1.0, "high": 1.0}, "low must be less than high, got 1.0 and 1.0"),
-        ({"input_rule": "zbox"}, "input_rule must be 'zb', 'flat' or None, got 'zbox'"),
+        ({"input_rule": "zbox"}, "input_rule must be 'zb', 'flat', 'w_square' or None, got 'zbox'"),
         ({"unknown": "Error"}, "unknown must be 'error' or 'gradient', got 'Error'"),
     ],
 )

@@ -1,25 +1,61 @@
 """Where a model looks: explanations of any classifier, differentiable, per class."""
 
-from sightline.attribution.cam import GradCAM, HiResCAM, upsample_to
+from sightline.attribution.cam import (
+    CAM,
+    GradCAM,
+    GradCAMPlusPlus,
+    HiResCAM,
+    LayerCAM,
+    ScoreCAM,
+    XGradCAM,
+    upsample_to,
+)
+from sightline.attribution.composites import COMPOSITES, AlphaBeta, Composite, Epsilon, Gamma, ZPlus
+from sightline.attribution.expected_gradients import ExpectedGradients
 from sightline.attribution.explainer import Explainer
-from sightline.attribution.gradient import GradientTimesInput, Saliency
-from sightline.attribution.lrp import LRP
+from sightline.attribution.gradient import DeconvNet, GradientTimesInput, GuidedBackpropagation, Saliency
+from sightline.attribution.integrated_gradients import IntegratedGradients
+from sightline.attribution.lime import LIME
+from sightline.attribution.lrp import LRP, CompositeLRP
+from sightline.attribution.occlusion import Occlusion
+from sightline.attribution.rise import RISE
+from sightline.attribution.smooth_grad import SmoothGrad
 from sightline.attribution.targets import Class, EveryClass, Label, Predicted, RandomClass, Selection, Selective, Target
 
 __all__ = [
+    "CAM",
+    "COMPOSITES",
+    "LIME",
     "LRP",
+    "RISE",
+    "AlphaBeta",
     "Class",
+    "Composite",
+    "CompositeLRP",
+    "DeconvNet",
+    "Epsilon",
     "EveryClass",
+    "ExpectedGradients",
     "Explainer",
+    "Gamma",
     "GradCAM",
+    "GradCAMPlusPlus",
     "GradientTimesInput",
+    "GuidedBackpropagation",
     "HiResCAM",
+    "IntegratedGradients",
     "Label",
+    "LayerCAM",
+    "Occlusion",
     "Predicted",
     "RandomClass",
     "Saliency",
+    "ScoreCAM",
     "Selection",
     "Selective",
+    "SmoothGrad",
     "Target",
+    "XGradCAM",
+    "ZPlus",
     "upsample_to",
 ]

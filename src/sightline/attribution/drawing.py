@@ -7,19 +7,37 @@ caller is seen, and a module global would be shared by models that have nothing 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
+
+from sightline.attribution.composites import Composite
+
+Rectifier = Literal["gradient", "guided", "deconvnet"]
 
 
 @dataclass
 class Drawing:
-    """Whether the rules of one forward pass answer with the explanation or with the ordinary gradient.
+    """Whether the rules of one forward pass answer with the explanation or with the ordinary gradient, and which rules.
 
     Attributes:
-        epsilon: stabiliser of the LRP rule that is drawn; None in a pass that explains by the gradient.
+        epsilon: stabiliser of the activations under LRP; None in a pass that explains by the gradient.
+        composite: rules of the linear layers under LRP; None passes relevance by their transpose.
+        gate: share of relevance that a sigmoid gate takes from the signal it multiplies, under LRP.
+        attention: share that attention weights take from the values they add up, under LRP.
+        rectifier: what a ReLU lets pass where there is no LRP.
         active: True while the explanation is drawn.
     """
 
     epsilon: float | None = None
+    composite: Composite | None = None
+    gate: float = 0.0
+    attention: float = 0.5
+    rectifier: Rectifier = "gradient"
     active: bool = False
+
+    @property
+    def lrp(self) -> bool:
+        """Whether relevance is propagated, and not a gradient."""
+        return self.epsilon is not None
 
     @contextmanager
     def pencil(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """What every explanation method is: a frozen dataclass of its options whose call explains."""
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.targets import Selection, Target
-from sightline.errors import SettingsError, ShapeError, SightlineError
+from sightline.errors import LayerNotFoundError, SettingsError, ShapeError, SightlineError
 from sightline.types import Explanation
 
 
@@ -79,6 +80,19 @@ def same_scores(selection: Selection, logits: Tensor, rows: Tensor) -> Tensor:
     if selection.again is None:
         raise SettingsError("this method classifies changed images: the target must give its Selection an 'again'")
     return selection.again(logits, rows)
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """Return the layer of a dotted name.
+
+    Raises:
+        LayerNotFoundError: there is none; the message says which come near.
+    """
+    modules: dict[str, nn.Module] = dict(model.named_modules())
+    if name in modules:
+        return modules[name]
+    near = difflib.get_close_matches(name, modules, cutoff=0.5) or list(modules)[1:9]
+    raise LayerNotFoundError(f"layer '{name}' is not in the model; it has {', '.join(near)}, ...")
 
 
 @contextmanager

@@ -1,21 +1,28 @@
-"""The plain gradient of a score, and its product with the image."""
+"""The gradient of a score, plain, times the image, and with ReLUs that let only some of it pass."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution.drawing import Drawing
+from sightline.attribution.drawing import Drawing, Rectifier
 from sightline.attribution.explainer import Explainer, backward_passes, recording, select, stack_maps
 from sightline.attribution.interception import Interception
 from sightline.attribution.targets import Target
 from sightline.types import Explanation
 
 
-def _gradient(model: nn.Module, images: Tensor, target: Target, *, times_input: bool) -> Explanation:
+def _gradient(
+    model: nn.Module,
+    images: Tensor,
+    target: Target,
+    *,
+    times_input: bool = False,
+    rectifier: Rectifier = "gradient",
+) -> Explanation:
     keep_graph = torch.is_grad_enabled()
     with recording(images):
-        drawing = Drawing()
+        drawing = Drawing(rectifier=rectifier)
         leaf = images.detach().requires_grad_()
         given = leaf.clone()  # the model may write to it
         with Interception(given, drawing, strict=False):  # only batch norm answers: its samples must not mix
@@ -38,7 +45,7 @@ class Saliency(Explainer):
 
     def __call__(self, model: nn.Module, images: Tensor, target: Target) -> Explanation:
         """Classify and explain; see `Explainer`."""
-        return _gradient(model, images, target, times_input=False)
+        return _gradient(model, images, target)
 
 
 @dataclass(frozen=True)
@@ -52,3 +59,36 @@ class GradientTimesInput(Explainer):
     def __call__(self, model: nn.Module, images: Tensor, target: Target) -> Explanation:
         """Classify and explain; see `Explainer`."""
         return _gradient(model, images, target, times_input=True)
+
+
+@dataclass(frozen=True)
+class DeconvNet(Explainer):
+    """The gradient, but a ReLU lets pass what is positive, wherever its activation was.
+
+    Much like an edge detector: the map hardly changes when the weights are replaced by random ones
+    (Nie et al. 2018, arXiv:1805.07039; Adebayo et al. 2018, arXiv:1810.03292). Do not judge a classifier by it.
+    Activations other than ReLU pass their gradient.
+
+    Reference:
+        Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1.
+    """
+
+    def __call__(self, model: nn.Module, images: Tensor, target: Target) -> Explanation:
+        """Classify and explain; see `Explainer`."""
+        return _gradient(model, images, target, rectifier="deconvnet")
+
+
+@dataclass(frozen=True)
+class GuidedBackpropagation(Explainer):
+    """The gradient, but a ReLU lets pass what is positive where its activation is.
+
+    As `DeconvNet`, it hardly depends on the weights above the first layers; do not judge a classifier by it.
+    Activations other than ReLU pass their gradient.
+
+    Reference:
+        Springenberg et al. 2015, arXiv:1412.6806, section 3.4.
+    """
+
+    def __call__(self, model: nn.Module, images: Tensor, target: Target) -> Explanation:
+        """Classify and explain; see `Explainer`."""
+        return _gradient(model, images, target, rectifier="guided")

@@ -4,6 +4,7 @@ A `TorchFunctionMode` sees a function in every spelling, as a module, functional
 in a module used once or ten times, and leaves nothing behind when it ends.
 """
 
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterable
@@ -12,56 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from sightline.attribution import rules
+from sightline.attribution import operations, rules
+from sightline.attribution.calls import batch_norm_call, convolve, linear_call, map_of
+from sightline.attribution.composites import Composite
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.graph import reaches
-from sightline.attribution.rules.convolution import Geometry
+from sightline.attribution.normalising import normalise
+from sightline.attribution.operations import replaced, tensors_in, writes_in_place
+from sightline.attribution.rules import attention
 from sightline.attribution.rules.input_layer import InputLayer
+from sightline.attribution.rules.linear import LinearLayer, ruled
 from sightline.errors import UnsupportedOperationError
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Maps that are linear in the one operand that depends on the images: their transpose is their gradient. Max pooling is
-# here because winner-takes-all is its gradient. Names are without the underscores that mark a method or in-place twin.
-LINEAR = _words(
-    """
-    add radd iadd sub rsub isub subtract neg positive cat concat concatenate stack hstack vstack dstack
-    sum mean view view_as reshape reshape_as flatten unflatten ravel squeeze unsqueeze permute transpose swapaxes
-    swapdims movedim moveaxis t T mT H mH real adjoint contiguous clone to type type_as float double half bfloat16 cpu
-    cuda expand expand_as broadcast_to repeat repeat_interleave tile chunk split split_with_sizes tensor_split unbind
-    getitem setitem index_select gather take_along_dim narrow select slice diagonal roll flip rot90 pad constant_pad_nd
-    unfold fold interpolate upsample pixel_shuffle pixel_unshuffle channel_shuffle copy masked_fill where
-    avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-    max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices
-    adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool1d_with_indices
-    adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices amax
-    dropout dropout1d dropout2d dropout3d feature_dropout stochastic_depth
-    detach requires_grad retain_grad register_hook
-    """
-)
-# Linear in each operand: one of them at most may depend on the images
-BILINEAR = _words(
-    """
-    conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d linear
-    mul rmul imul multiply matmul rmatmul mm bmm addmm addbmm baddbmm einsum tensordot mv dot inner bilinear
-    """
-)
-# Linear in what is divided
-QUOTIENT = _words("div idiv truediv itruediv divide true_divide")
-# The same values in the same or another layout: what is still "the images" for the input rule
-_IMAGE_KEEPING = _words("contiguous clone to type float double half bfloat16 cpu cuda flatten reshape view")
-
-_CONVOLUTIONS = frozenset(("conv1d", "conv2d", "conv3d"))
 _NOT_THE_CALLER = tuple(f"{Path(module).resolve().parent}{os.sep}" for module in (__file__, torch.__file__))
+_IN_PARTS: dict[str, Callable[..., Any]] = {
+    "scaled_dot_product_attention": attention.scaled_dot_product_attention,
+    "multi_head_attention_forward": attention.multi_head_attention_forward,
+}
 
 
 class Interception(TorchFunctionMode):
@@ -83,6 +56,8 @@ class Interception(TorchFunctionMode):
         self._dependent = WeakTensorKeyDictionary()  # tensors that depend on the images
         self._images = WeakTensorKeyDictionary()  # those that still are the images
         self._outputs = WeakTensorKeyDictionary()  # output of an input layer, before any ReLU -> that layer
+        self._linear = WeakTensorKeyDictionary()  # output of another linear layer -> that layer
+        self._gates = WeakTensorKeyDictionary()  # made to multiply something -> by which function
         self._dependent[images] = self._images[images] = True
         self._roots: list[Node] = [images.grad_fn] if images.grad_fn is not None else []
 
@@ -94,24 +69,28 @@ class Interception(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function returns
         kwargs = kwargs or {}
-        operands = [t for t in _tensors((args, kwargs)) if t in self._dependent or self._came_unseen(t)]
+        name = operations.name_of(func)
+        plain = name.strip("_")
+        read = args[0] if plain in operations.SHAPED_AS else (args, kwargs)
+        operands = [t for t in tensors_in(read) if t in self._dependent or self._came_unseen(t)]
         if not operands:
             return func(*args, **kwargs)
-        name = _name(func)
-        plain = name.strip("_")
         if self._input_rule and any(t in self._images for t in operands):
             result = self._on_images(func, plain, args, kwargs)
-        elif self.drawing.epsilon is not None and plain == "relu":
-            result = self._relu(name, args, kwargs)
-        elif plain in _CONVOLUTIONS and len(operands) == 1:
-            result = _convolve(args, kwargs, self.drawing)[0]
+        elif plain in _IN_PARTS and _can_be_taken_apart(_IN_PARTS[plain], args, kwargs):
+            with self:  # its parts have rules
+                return _IN_PARTS[plain](*args, **kwargs)
         elif plain == "batch_norm" and len(operands) == 1:
             result = self._batch_norm(func, args, kwargs)
+        elif self.drawing.lrp:
+            result = self._relevance(func, name, plain, operands, args, kwargs)
+        elif plain == "relu" and self.drawing.rectifier != "gradient":
+            result = self._elementwise(func, name, args, kwargs, rules.rectified)
+        elif plain in operations.CONVOLUTIONS and len(operands) == 1:
+            result = convolve(args, kwargs, self.drawing)[0]
         else:
             result = func(*args, **kwargs)
-            if self._strict:
-                self._check(func, plain, operands, args, result)
-        self._note(args[0] if plain == "setitem" else result)
+        self._note(args[0] if plain == "setitem" else result, plain, operands)
         return result
 
     def check_followed(self, logits: Tensor) -> None:
@@ -123,12 +102,21 @@ class Interception(TorchFunctionMode):
         if logits not in self._dependent:
             self._came_unseen(logits)
 
-    def _note(self, result: Any) -> None:  # noqa: ANN401 - whatever the function returned
-        for tensor in _tensors(result):
-            if tensor.requires_grad:
-                self._dependent[tensor] = True
-                if tensor._base is not None:  # written to through a view
-                    self._dependent[tensor._base] = True
+    def _note(self, result: Any, plain: str, operands: list[Tensor]) -> None:  # noqa: ANN401 - what a function returned
+        gate = plain if plain in operations.GATES else None
+        if len(operands) == 1 and plain in operations.LINEAR | operations.ELEMENTWISE:
+            gate = self._gates.get(operands[0])  # type: ignore[no-untyped-call]
+        made = [tensor for tensor in tensors_in(result) if tensor.requires_grad]
+        for tensor in made:
+            self._dependent[tensor] = True
+            if gate is not None:
+                self._gates[tensor] = gate
+            if tensor._base is not None:  # written to through a view
+                self._dependent[tensor._base] = True
+        if made:
+            for operand in operands:
+                if operand in self._linear:
+                    self._linear[operand].uses += 1
 
     def _came_unseen(self, tensor: Tensor) -> bool:
         """Whether `tensor` depends on the images by way of something that calls no torch function."""
@@ -139,46 +127,131 @@ class Interception(TorchFunctionMode):
             raise UnsupportedOperationError(
                 f"LRP cannot look into '{type(node).__name__.removesuffix('Backward')}' (an autograd.Function, or "
                 f"compiled code), whose result is read at {_caller()}; "
-                f"pass it by its gradient with LRP(unknown='gradient'), or write it in torch operations"
+                f"pass it by its gradient with unknown='gradient', or write it in torch operations"
             )
         self._dependent[tensor] = True
         return True
 
+    def _relevance(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        plain: str,
+        operands: list[Tensor],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Call a function that has a rule of LRP with it; any other one as it is, if it may be."""
+        if plain == "relu":
+            return self._relu(name, args, kwargs)
+        if plain in rules.ACTIVATIONS:
+            return self._elementwise(func, name, args, kwargs, rules.activation)
+        if plain in operations.LAYERS and len(operands) == 1 and self.drawing.composite is not None:
+            return self._linear_layer(self.drawing.composite, func, plain, args, kwargs)
+        if plain in operations.CONVOLUTIONS and len(operands) == 1 and operands[0] not in self._gates:
+            return convolve(args, kwargs, self.drawing)[0]
+        if plain in operations.NORMALISATIONS and len(operands) == 1:
+            return normalise(func, plain, args, kwargs, self.drawing)
+        if plain in operations.PRODUCTS and len(operands) == 2:
+            return self._product(func, name, plain, operands, args, kwargs)
+        result = func(*args, **kwargs)
+        if self._strict:
+            self._check(func, plain, operands, args, result)
+        return result
+
     def _relu(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         z = args[0] if args else kwargs["input"]
-        inplace = name.endswith("_") or bool(kwargs.get("inplace", args[1] if len(args) > 1 else False))
+        inplace = writes_in_place(name, args, kwargs)
         first = z in self._outputs
         if first and inplace:
             del self._outputs[z]
         return rules.relu(z, self.drawing, inplace=inplace, stabilised=not first)
 
+    def _elementwise(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        rule: Callable[[Tensor, Callable[[Tensor], Tensor], Drawing], Tensor],
+    ) -> Tensor:
+        """Apply an activation with its rule; one that works in place writes the result over its operand."""
+        z = args[0] if args else kwargs["input"]
+        inplace = writes_in_place(name, args, kwargs)
+
+        def function(z: Tensor) -> Tensor:
+            given = z.clone() if inplace else z
+            result: Tensor = func(given, *args[1:], **kwargs) if args else func(**{**kwargs, "input": given})
+            return result
+
+        y = rule(z.clone() if inplace else z, function, self.drawing)
+        return z.copy_(y) if inplace else y
+
+    def _linear_layer(
+        self,
+        composite: Composite,
+        func: Callable[..., Any],
+        plain: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        linear_map, x, weight, bias = map_of(plain, args, kwargs)
+        layer = LinearLayer(linear_map, 2 if plain == "linear" else weight.ndim)
+        rule = composite.linear if plain == "linear" else composite.convolution
+        y = ruled(func(*args, **kwargs), x, weight, bias, layer, rule, self.drawing)
+        self._linear[y] = layer
+        return y
+
+    def _product(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        plain: str,
+        operands: list[Tensor],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """Multiply two activations, and share the relevance between them: half each, or as said for a gate."""
+        first, second = operands
+        of_gate = self.drawing.gate if plain in operations.ELEMENTWISE else self.drawing.attention
+        one, other = first in self._gates, second in self._gates
+        parts = [0.5, 0.5] if one == other else [of_gate, 1 - of_gate] if one else [1 - of_gate, of_gate]
+        left = iter(parts)
+
+        def shared(tensor: Tensor) -> Tensor:
+            dependent = any(tensor is operand for operand in operands)
+            return rules.share(tensor, next(left), self.drawing) if dependent else tensor
+
+        if not writes_in_place(name, args, kwargs):
+            result: Tensor = func(*replaced(args, shared), **replaced(kwargs, shared))
+            return result
+        a, b = (rules.share(operand.clone(), part, self.drawing) for operand, part in zip(operands, parts, strict=True))
+        return first.copy_(a * b)
+
     def _batch_norm(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        statistics, affine = ("running_mean", "running_var"), ("weight", "bias")
-        order = (*statistics, *affine) if func is F.batch_norm else (*affine, *statistics)  # torch.batch_norm differs
-        names = ("input", *order, "training", "momentum", "eps")
-        given = dict(zip(names, args, strict=False)) | kwargs
-        x, mean, var = given["input"], given["running_mean"], given["running_var"]
-        weight, bias = given.get("weight"), given.get("bias")
-        training, momentum, eps = given.get("training", False), given.get("momentum", 0.1), given.get("eps", 1e-5)
-        layer: InputLayer | None = self._outputs.get(x)  # type: ignore[no-untyped-call]
-        merges = layer is not None and x.ndim == layer.weight.ndim  # a linear layer may have its features elsewhere
-        y = rules.batch_norm(x, mean, var, weight, bias, training, momentum, eps, self.drawing, ends=merges)
-        if layer is not None and merges:
-            scale = rules.channel_scale(x, var, weight, training, eps)
-            scale = scale if layer.scale is None else layer.scale * scale
-            self._add_input_layer(replace(layer, output=y, scale=scale))
+        x, norm, momentum = batch_norm_call(func, args, kwargs)
+        first: InputLayer | None = self._outputs.get(x)  # type: ignore[no-untyped-call]
+        merges = first is not None and x.ndim == first.weight.ndim  # a linear layer may have its features elsewhere
+        layer: LinearLayer | None = self._linear.get(x)  # type: ignore[no-untyped-call]
+        if layer is not None and layer.norm is None and x.ndim == layer.axes:
+            layer.norm = norm
+        y = rules.batch_norm(x, norm, momentum, self.drawing, ends=merges, layer=layer)
+        if first is not None and merges:
+            scale = rules.channel_scale(x, norm.var, norm.weight, norm.training, norm.eps)
+            scale = scale if first.scale is None else first.scale * scale
+            self._add_input_layer(replace(first, output=y, scale=scale))
         return y
 
     def _on_images(self, func: Callable[..., Any], plain: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
-        if plain in _CONVOLUTIONS:
-            y, x, weight, geometry = _convolve(args, kwargs, self.drawing)
+        if plain in operations.CONVOLUTIONS:
+            y, x, weight, geometry = convolve(args, kwargs, self.drawing)
         elif plain == "linear":
             y, geometry = func(*args, **kwargs), None
-            x, weight = (*args, kwargs.get("weight"))[:2] if args else (kwargs["input"], kwargs["weight"])
+            x, weight, _ = linear_call(args, kwargs)
         else:
             result = func(*args, **kwargs)
-            keeps = plain in _IMAGE_KEEPING
-            for tensor in _tensors(result):
+            keeps = plain in operations.IMAGE_KEEPING
+            for tensor in tensors_in(result):
                 if keeps:
                     self._dependent[tensor] = self._images[tensor] = True
                 elif tensor.is_floating_point():  # and not a test such as isnan
@@ -206,68 +279,32 @@ class Interception(TorchFunctionMode):
         args: tuple[Any, ...],
         result: Any,  # noqa: ANN401 - whatever the function returned
     ) -> None:
-        if not any(t.requires_grad for t in _tensors(result)):
+        if not any(t.requires_grad for t in tensors_in(result)):
             return  # a shape, an index, a constant: nothing is passed back through it
-        if plain in LINEAR:
+        gate = next((self._gates[operand] for operand in operands if operand in self._gates), None)
+        if gate is not None and (len(operands) > 1 or plain not in operations.LINEAR | operations.PRODUCTS):
+            raise UnsupportedOperationError(
+                f"LRP has a rule for '{gate}' as a gate that multiplies a signal, but '{plain}' reads it at "
+                f"{_caller()}; pass it by its gradient with unknown='gradient', or use another explainer"
+            )
+        if plain in operations.LINEAR | operations.GATES:
             return
-        if plain in BILINEAR and len(operands) == 1:
+        if plain in operations.BILINEAR and len(operands) == 1:
             return
-        if plain in QUOTIENT and len(operands) == 1 and args and _first_tensor(args) is operands[0]:
+        dividend = tensors_in(args)[:1]
+        if plain in operations.QUOTIENT and len(operands) == 1 and dividend and dividend[0] is operands[0]:
             return
-        many = " of two activations" if plain in BILINEAR | QUOTIENT and len(operands) > 1 else ""
+        bilinear = operations.BILINEAR | operations.QUOTIENT
+        many = " of two activations" if plain in bilinear and len(operands) > 1 else ""
         raise UnsupportedOperationError(
             f"LRP has no rule for '{plain}'{many}, called at {_caller()}; "
-            f"pass it by its gradient with LRP(unknown='gradient'), or use another explainer"
+            f"pass it by its gradient with unknown='gradient', or use another explainer"
         )
 
 
-def _convolve(
-    args: tuple[Any, ...], kwargs: dict[str, Any], drawing: Drawing
-) -> tuple[Tensor, Tensor, Tensor, Geometry]:
-    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    given = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1} | dict(zip(names, args, strict=False))
-    given |= kwargs
-    x, weight, bias = given["input"], given["weight"], given["bias"]
-    n = weight.ndim - 2
-    stride, dilation = _each_axis(given["stride"], n), _each_axis(given["dilation"], n)
-    padding, far = given["padding"], (0,) * n
-    if padding == "same":
-        reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-        padding, far = tuple(r // 2 for r in reach), tuple(r % 2 for r in reach)
-    geometry = Geometry(stride, _each_axis(0 if padding == "valid" else padding, n), dilation, given["groups"], far)
-    if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
-        dtype = torch.get_autocast_dtype(x.device.type)
-        low, low_weight = x.to(dtype), weight.to(dtype)
-        y = rules.convolution(low, low_weight, None if bias is None else bias.to(dtype), geometry, drawing)
-    else:
-        y = rules.convolution(x, weight, bias, geometry, drawing)
-    return y, x, weight, geometry
-
-
-def _each_axis(value: int | tuple[int, ...], n: int) -> tuple[int, ...]:
-    return (value,) * n if isinstance(value, int) else tuple(value) * (n if len(value) == 1 else 1)
-
-
-def _name(func: Callable[..., Any]) -> str:
-    name: str = getattr(func, "__name__", str(func))
-    if name == "__get__":  # a property such as x.T: the descriptor knows its own name
-        name = getattr(getattr(func, "__self__", None), "__name__", name)
-    return name
-
-
-def _tensors(value: Any) -> list[Tensor]:  # noqa: ANN401 - arguments or results of any function
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return []
-    return [tensor for item in value for tensor in _tensors(item)]
-
-
-def _first_tensor(args: tuple[Any, ...]) -> Tensor | None:
-    found = _tensors(args)
-    return found[0] if found else None
+def _can_be_taken_apart(parts: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    given = inspect.signature(parts).bind(*args, **kwargs).arguments
+    return all(given.get(name) is None or given[name] is False for name in attention.EXTENDED)
 
 
 def _caller() -> str:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sightline.attribution import LRP, Class
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules import batch_norm, channel_scale
+from sightline.attribution.rules.batch_norm import Norm
 from sightline.errors import ShapeError
 
 
@@ -27,8 +28,8 @@ def values() -> dict[str, Tensor]:
 
 
 def apply(v: dict[str, Tensor], drawing: Drawing, *, training: bool, ends: bool = False) -> Tensor:
-    statistics = v["running_mean"], v["running_var"]
-    return batch_norm(v["x"], *statistics, v["weight"], v["bias"], training, 0.1, 1e-5, drawing, ends=ends)
+    norm = Norm(v["running_mean"], v["running_var"], v["weight"], v["bias"], training, 1e-5)
+    return batch_norm(v["x"], norm, 0.1, drawing, ends=ends)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -85,7 +86,7 @@ def test_no_explanation_passes_where_an_input_rule_takes_over() -> None:
 
 def test_one_value_a_channel_has_no_statistics() -> None:
     with pytest.raises(ShapeError, match=r"several values a channel, got \(1, 2\)"):
-        batch_norm(torch.rand(1, 2), None, None, None, None, True, 0.1, 1e-5, Drawing())
+        batch_norm(torch.rand(1, 2), Norm(None, None, None, None, True, 1e-5), 0.1, Drawing())
 
 
 class Spelled(nn.Module):

@@ -7,7 +7,8 @@ on the map is differentiated through it, so the gradient is exact in both modes.
 
 # ruff: noqa: ANN401 - what autograd hands to a function has no type
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,32 +20,47 @@ from sightline.errors import ShapeError
 _backward = torch.ops.aten.native_batch_norm_backward.default
 
 
+@dataclass(frozen=True)
+class Norm:
+    """A batch normalisation, as it is called.
+
+    Attributes:
+        mean: running mean, `(C,)`, or None; updated in training mode, as `F.batch_norm` does.
+        var: running variance, as `mean`.
+        weight: `(C,)` or None for ones.
+        bias: `(C,)` or None for zeros.
+        training: normalise by the statistics of the batch.
+        eps: added to the variance.
+    """
+
+    mean: Tensor | None
+    var: Tensor | None
+    weight: Tensor | None
+    bias: Tensor | None
+    training: bool
+    eps: float
+
+
+class Merged(Protocol):
+    """A linear layer that may have taken a normalisation into its weights."""
+
+    @property
+    def merged(self) -> bool:
+        """Whether it has; known once the forward pass has ended."""
+
+
 def batch_norm(
-    x: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    drawing: Drawing,
-    *,
-    ends: bool = False,
+    x: Tensor, norm: Norm, momentum: float, drawing: Drawing, *, ends: bool = False, layer: Merged | None = None
 ) -> Tensor:
     """Normalise each channel; an explanation is passed back by the channel's scale.
 
     Args:
         x: input, `(N, C, *S)` or `(N, C)`.
-        running_mean: `(C,)` or None; updated in training mode, as `F.batch_norm` does.
-        running_var: as `running_mean`.
-        weight: `(C,)` or None for ones.
-        bias: `(C,)` or None for zeros.
-        training: normalise by the statistics of the batch.
+        norm: statistics, weights and mode.
         momentum: of the running statistics.
-        eps: added to the variance.
         drawing: of this forward pass.
         ends: pass no explanation to `x`, where an input rule takes over with the normalisation merged into the weights.
+        layer: that made `x`; where the normalisation is merged into it, an explanation passes as it is.
 
     Returns:
         Shaped as `x`.
@@ -52,9 +68,10 @@ def batch_norm(
     Raises:
         ShapeError: a single value a channel is to be normalised by its own statistics.
     """
-    if training and x.numel() == x.shape[1]:
+    if norm.training and x.numel() == x.shape[1]:
         raise ShapeError(f"batch normalisation in training mode needs several values a channel, got {tuple(x.shape)}")
-    y: Tensor = _BatchNorm.apply(x, weight, bias, running_mean, running_var, training, momentum, eps, drawing, ends)  # type: ignore[no-untyped-call]
+    parts = x, norm.weight, norm.bias, norm.mean, norm.var, norm.training, momentum, norm.eps
+    y: Tensor = _BatchNorm.apply(*parts, drawing, ends, layer)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -87,24 +104,26 @@ class _BatchNorm(torch.autograd.Function):
         eps: float,
         drawing: Drawing,
         ends: bool,
+        layer: Merged | None,
     ) -> Tensor:
         y, batch_mean, batch_inverse = torch.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps)
         inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[arg-type, operator]
         centre = batch_mean if training else mean
         ctx.save_for_backward(x, weight, mean, var, centre, inverse)
-        ctx.training, ctx.eps, ctx.drawing, ctx.ends = training, eps, drawing, ends
+        ctx.training, ctx.eps, ctx.drawing, ctx.ends, ctx.layer = training, eps, drawing, ends, layer
         return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, centre, inverse = ctx.saved_tensors
         if ctx.drawing.active:
-            c = None if ctx.ends else _Scaled.apply(g, x, weight, centre, inverse, ctx.training)  # type: ignore[no-untyped-call]
-            return c, *(None,) * 9
+            merged = ctx.layer is not None and ctx.layer.merged
+            scaled = None if ctx.ends or merged else _Scaled.apply(g, x, weight, centre, inverse, ctx.training)  # type: ignore[no-untyped-call]
+            return g if merged else scaled, *(None,) * 10
         wanted = [True, weight is not None, True]
         grads = _backward(g, x, weight, mean, var, centre, inverse, ctx.training, ctx.eps, wanted)
         to_bias = grads[2] if ctx.needs_input_grad[2] else None
-        return grads[0], grads[1] if ctx.needs_input_grad[1] else None, to_bias, *(None,) * 7
+        return grads[0], grads[1] if ctx.needs_input_grad[1] else None, to_bias, *(None,) * 8
 
 
 class _Scaled(torch.autograd.Function):

@@ -5,21 +5,19 @@ $z^B$ counts each pixel from the darkest value where its weight is positive and 
 $$R_i = \sum_j \frac{(x_i - l)\,w^+_{ij} + (x_i - h)\,w^-_{ij}}
                     {\sum_{i'} (x_{i'} - l)\,w^+_{i'j} + (x_{i'} - h)\,w^-_{i'j}} R_j$$
 
-The flat rule shares $R_j$ evenly among all inputs of $j$. A batch normalisation that follows is merged into the
-weights.
+The flat rule shares $R_j$ evenly among all inputs of $j$, and the $w^2$ rule by the squared weights. A batch
+normalisation that follows is merged into the weights.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sightline.attribution.composites import InputRule
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules.convolution import Geometry, convolution, transposed
-
-InputRule = Literal["zb", "flat"]
 
 
 @dataclass
@@ -46,7 +44,7 @@ class InputLayer:
 
         Args:
             c: modified gradient at `output`, shaped as it; the relevance there is `output * c`.
-            rule: `"zb"` or `"flat"`.
+            rule: `"zb"`, `"flat"` or `"w_square"`.
             epsilon: added to the denominator; 0 becomes the machine epsilon, against 0/0.
             low: least value a pixel may have.
             high: greatest value a pixel may have.
@@ -55,7 +53,7 @@ class InputLayer:
             Relevance of each pixel, shaped as `x`, on the graph.
 
         Reference:
-            Montavon et al. 2017, doi:10.1016/j.patcog.2016.11.008, eq. 14 (z^B); Lapuschkin et al. 2019,
+            Montavon et al. 2017, doi:10.1016/j.patcog.2016.11.008, eq. 14 (z^B) and 10 (w^2); Lapuschkin et al. 2019,
             doi:10.1038/s41467-019-08987-4 (flat).
         """
         # Under autocast the layer ran in half precision; two sums of one sign need more
@@ -71,6 +69,10 @@ class InputLayer:
             ones = torch.ones_like(weight)
             # 0 of them where the kernel reads padding alone
             return self._back(r / self._forward(torch.ones_like(self.x), ones).clamp(min=1), ones)
+        if rule == "w_square":
+            squares = weight.square()
+            total = self._forward(torch.ones_like(self.x), squares)
+            return self._back(r / (total + torch.finfo(total.dtype).eps), squares)
         positive, negative = weight.clamp(min=0), weight.clamp(max=0)
         from_low, from_high = self.x - low, self.x - high
         total = self._forward(from_low, positive) + self._forward(from_high, negative)

@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from sightline.attribution import (
@@ -9,6 +11,7 @@ from sightline.attribution import (
     Class,
     EveryClass,
     Label,
+    LogOdds,
     Predicted,
     RandomClass,
     Selection,
@@ -62,14 +65,85 @@ def test_selective_is_the_log_odds_of_the_least_softmax_output() -> None:
     torch.testing.assert_close(gradient[0], by_logit)
 
 
+def test_log_odds_are_the_logit_against_all_others_by_hand() -> None:
+    logits = torch.tensor([[4.0, 2.0, 3.0], [1.0, 7.0, 8.0]], dtype=torch.float64).log()  # in 9ths and in 16ths
+    every = LogOdds(EveryClass()).select(logits)
+    odds = torch.tensor([[4 / 5, 2 / 7, 3 / 6], [1 / 15, 7 / 9, 8 / 8]], dtype=torch.float64)
+    torch.testing.assert_close(every.scores, odds.log().T)
+    assert every.every
+    assert every.classes is None
+    p = logits.softmax(1)
+    torch.testing.assert_close(every.scores.T, p.log() - (1 - p).log())
+    for inner in (Class(1), Label(torch.tensor([2, 0])), Predicted(), RandomClass(torch.Generator().manual_seed(0))):
+        one = LogOdds(inner).select(logits)
+        assert not one.every
+        torch.testing.assert_close(one.scores[0], every.scores[one.classes, torch.arange(2)])
+    assert LogOdds(Label(torch.tensor([2, 0]))).select(logits).classes.tolist() == [2, 0]
+
+
+def test_of_two_classes_the_log_odds_are_the_difference_of_the_logits() -> None:
+    logits = torch.tensor([[5.0, 2.0], [-1.0, 3.0]])
+    assert LogOdds(EveryClass()).select(logits).scores.tolist() == [[3, -4], [-3, 4]]
+
+
+def test_log_odds_neither_overflow_nor_round_to_infinity() -> None:
+    logits = torch.tensor([[1e4, 0.0, -1e4], [60.0, 0.0, 0.0]], requires_grad=True)
+    scores = LogOdds(EveryClass()).select(logits).scores
+    expected = torch.tensor([[1e4, -1e4, -2e4], [60 - torch.tensor(2.0).log(), -60, -60]])
+    torch.testing.assert_close(scores.T, expected)
+    (gradient,) = torch.autograd.grad(scores[0].sum(), logits)
+    assert gradient.tolist() == [[1, -1, 0], [1, -0.5, -0.5]]
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), classes=st.integers(2, 6), scale=st.sampled_from([0.1, 1.0, 20.0]))
+def test_the_gradient_of_log_odds_shares_minus_one_among_the_other_classes(
+    seed: int, classes: int, scale: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(3, classes, generator=generator, dtype=torch.float64)
+    logits.requires_grad_()
+    scores = LogOdds(EveryClass()).select(logits).scores
+    for k in range(classes):
+        (gradient,) = torch.autograd.grad(scores[k].sum(), logits, create_graph=True)
+        others = [j for j in range(classes) if j != k]
+        torch.testing.assert_close(gradient[:, others], -logits[:, others].softmax(1))
+        torch.testing.assert_close(gradient[:, k], torch.ones(3, dtype=torch.float64))
+    assert torch.autograd.gradgradcheck(lambda y: LogOdds(EveryClass()).select(y).scores, logits)
+
+
+def test_log_odds_need_classes_to_compare() -> None:
+    with pytest.raises(ShapeError, match="need at least 2 classes, got 1"):
+        LogOdds(Class(0)).select(torch.zeros(2, 1))
+    with pytest.raises(ShapeError, match="target class must lie in 0 to 2, got 3"):
+        LogOdds(Class(3)).select(LOGITS)
+
+    class Sum(Target):
+        def select(self, logits: Tensor) -> Selection:
+            return Selection(logits.sum(1)[None])
+
+    with pytest.raises(SettingsError, match="log-odds are those of a class, but Sum chooses none"):
+        LogOdds(Sum()).select(LOGITS)
+
+
 @pytest.mark.parametrize(
-    "target", [Class(1), Label(torch.tensor([2, 1])), Predicted(), EveryClass(), RandomClass(), Selective()]
+    "target",
+    [
+        Class(1),
+        Label(torch.tensor([2, 1])),
+        Predicted(),
+        EveryClass(),
+        RandomClass(),
+        Selective(),
+        LogOdds(Predicted()),
+        LogOdds(EveryClass()),
+    ],
 )
 def test_the_same_choice_can_be_made_from_other_logits(target: Target) -> None:
     selection = target.select(LOGITS)
     assert torch.equal(selection.again(LOGITS, torch.tensor([0, 1])), selection.scores)
     turned = selection.again(LOGITS[[1, 0, 1]] + 1, torch.tensor([1, 0, 1]))  # as many as wanted of each image
-    shift = 0 if isinstance(target, Selective) else 1  # a softmax does not feel it
+    shift = 0 if isinstance(target, Selective | LogOdds) else 1  # a softmax does not feel it
     torch.testing.assert_close(turned, selection.scores[:, [1, 0, 1]] + shift)
     other = selection.again(LOGITS.flip(1), torch.tensor([0, 1]))
     if isinstance(target, Predicted):  # chosen once, from the images themselves
@@ -134,3 +208,8 @@ def test_explanation_of_a_combination_of_logits_is_the_combination_of_explanatio
     (weights,) = torch.autograd.grad(Selective().select(every.logits).scores.sum(), every.logits, retain_graph=True)
     selective = LRP()(net, images, Selective()).attribution
     torch.testing.assert_close(selective, torch.einsum("nk,nkchw->nchw", weights, every.attribution))
+    p = every.logits.softmax(1)  # every other class speaks against the second by its share of what is not it
+    against = every.attribution * (p / (1 - p[:, 1:2]))[:, :, None, None, None]
+    log_odds = LRP()(net, images, LogOdds(Class(1)))
+    torch.testing.assert_close(log_odds.attribution, every.attribution[:, 1] - against[:, [0, 2]].sum(1))
+    assert log_odds.target.tolist() == [1, 1, 1]

@@ -11,16 +11,28 @@ from sightline.attribution.cam import (
     upsample_to,
 )
 from sightline.attribution.composites import COMPOSITES, AlphaBeta, Composite, Epsilon, Gamma, ZPlus
+from sightline.attribution.deep_lift import DeepLIFT
 from sightline.attribution.expected_gradients import ExpectedGradients
 from sightline.attribution.explainer import Explainer
 from sightline.attribution.gradient import DeconvNet, GradientTimesInput, GuidedBackpropagation, Saliency
+from sightline.attribution.guided_grad_cam import GuidedGradCAM
 from sightline.attribution.integrated_gradients import IntegratedGradients
 from sightline.attribution.lime import LIME
 from sightline.attribution.lrp import LRP, CompositeLRP
 from sightline.attribution.occlusion import Occlusion
 from sightline.attribution.rise import RISE
 from sightline.attribution.smooth_grad import SmoothGrad
-from sightline.attribution.targets import Class, EveryClass, Label, Predicted, RandomClass, Selection, Selective, Target
+from sightline.attribution.targets import (
+    Class,
+    EveryClass,
+    Label,
+    LogOdds,
+    Predicted,
+    RandomClass,
+    Selection,
+    Selective,
+    Target,
+)
 
 __all__ = [
     "CAM",
@@ -33,6 +45,7 @@ __all__ = [
     "Composite",
     "CompositeLRP",
     "DeconvNet",
+    "DeepLIFT",
     "Epsilon",
     "EveryClass",
     "ExpectedGradients",
@@ -42,10 +55,12 @@ __all__ = [
     "GradCAMPlusPlus",
     "GradientTimesInput",
     "GuidedBackpropagation",
+    "GuidedGradCAM",
     "HiResCAM",
     "IntegratedGradients",
     "Label",
     "LayerCAM",
+    "LogOdds",
     "Occlusion",
     "Predicted",
     "RandomClass",

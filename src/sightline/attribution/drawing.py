@@ -11,7 +11,7 @@ from typing import Literal
 
 from sightline.attribution.composites import Composite
 
-Rectifier = Literal["gradient", "guided", "deconvnet"]
+Rectifier = Literal["gradient", "guided", "deconvnet", "rescale"]
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Drawing:
         composite: rules of the linear layers under LRP; None passes relevance by their transpose.
         gate: share of relevance that a sigmoid gate takes from the signal it multiplies, under LRP.
         attention: share that attention weights take from the values they add up, under LRP.
-        rectifier: what a ReLU lets pass where there is no LRP.
+        rectifier: what a ReLU lets pass where there is no LRP; `rescale` has rules for other functions too.
         active: True while the explanation is drawn.
     """
 

@@ -35,6 +35,7 @@ _IN_PARTS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention.scaled_dot_product_attention,
     "multi_head_attention_forward": attention.multi_head_attention_forward,
 }
+_MAX_POOLING = frozenset(name for name in operations.LINEAR if "max_pool" in name)
 
 
 class Interception(TorchFunctionMode):
@@ -75,6 +76,7 @@ class Interception(TorchFunctionMode):
         operands = [t for t in tensors_in(read) if t in self._dependent or self._came_unseen(t)]
         if not operands:
             return func(*args, **kwargs)
+        func = operations.TWICE_DIFFERENTIABLE.get(plain, func)
         if self._input_rule and any(t in self._images for t in operands):
             result = self._on_images(func, plain, args, kwargs)
         elif plain in _IN_PARTS and _can_be_taken_apart(_IN_PARTS[plain], args, kwargs):
@@ -84,7 +86,13 @@ class Interception(TorchFunctionMode):
             result = self._batch_norm(func, args, kwargs)
         elif self.drawing.lrp:
             result = self._relevance(func, name, plain, operands, args, kwargs)
-        elif plain == "relu" and self.drawing.rectifier != "gradient":
+        elif (
+            self.drawing.rectifier == "rescale" and plain in rules.ELEMENTWISE and _reads_alone(operands, args, kwargs)
+        ):
+            result = self._elementwise(func, name, args, kwargs, rules.rescaled)
+        elif self.drawing.rectifier == "rescale" and plain in _MAX_POOLING:
+            result = rules.max_pooled(func, plain, args, kwargs, self.drawing)
+        elif plain == "relu" and self.drawing.rectifier in ("guided", "deconvnet"):
             result = self._elementwise(func, name, args, kwargs, rules.rectified)
         elif plain in operations.CONVOLUTIONS and len(operands) == 1:
             result = convolve(args, kwargs, self.drawing)[0]
@@ -300,6 +308,11 @@ class Interception(TorchFunctionMode):
             f"LRP has no rule for '{plain}'{many}, called at {_caller()}; "
             f"pass it by its gradient with unknown='gradient', or use another explainer"
         )
+
+
+def _reads_alone(operands: list[Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a function depends on the images by its first argument only."""
+    return len(operands) == 1 and (args[0] if args else kwargs.get("input")) is operands[0]
 
 
 def _can_be_taken_apart(parts: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -50,6 +51,15 @@ CONVOLUTIONS = _words("conv1d conv2d conv3d")
 # Layers with weights, which a composite gives its rules
 LAYERS = CONVOLUTIONS | _words("linear conv_transpose1d conv_transpose2d conv_transpose3d")
 NORMALISATIONS = _words("layer_norm group_norm instance_norm rms_norm normalize")
+
+
+def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002 - torch's name
+    y = F.relu6(input + 3) / 6
+    return input.copy_(y) if inplace else y
+
+
+# What torch cannot differentiate twice, written in what it can
+TWICE_DIFFERENTIABLE: dict[str, Callable[..., Any]] = {"hardsigmoid": _hardsigmoid}
 
 
 def name_of(func: Callable[..., Any]) -> str:

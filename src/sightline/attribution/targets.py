@@ -1,13 +1,14 @@
-"""What is explained: a class, the label, the prediction, every class, a random one, or the softmax's own choice."""
+"""What is explained: a class, the label, the prediction, every class, a random one, or what a softmax makes of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from sightline.errors import ShapeError
+from sightline.errors import SettingsError, ShapeError
 
 
 @dataclass(frozen=True)
@@ -145,3 +146,49 @@ class Selective(Target):
             return (p + self.delta).log() - (1 - p + self.delta).log()
 
         return Selection(scores(logits, torch.arange(len(logits), device=logits.device)), classes, again=scores)
+
+
+@dataclass(frozen=True)
+class LogOdds(Target):
+    r"""The log-odds of a class under the softmax, rather than its logit: what speaks for it and against all others.
+
+    $$\eta_k = \log p_k - \log(1 - p_k) = y_k - \log \sum_{j \neq k} e^{y_j}, \qquad p = \mathrm{softmax}(y)$$
+
+    A logit may rise with something that raises all of them, which does not speak for the class; its log-odds do not.
+    With two classes they are the difference of the logits.
+
+    Args:
+        of: target that chooses the class; `EveryClass()` explains the log-odds of each.
+
+    Reference:
+        Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10, section 10.4; used for the maps of one class in Bassi et
+        al. 2024, doi:10.1038/s41467-023-44371-z.
+    """
+
+    of: Target
+
+    def select(self, logits: Tensor) -> Selection:
+        """Return the log-odds of the class that `of` chooses.
+
+        Raises:
+            ShapeError: there is one class only, or the logits do not fit `of`.
+            SettingsError: `of` chooses something else than classes.
+        """
+        count = logits.shape[1]
+        if count < 2:
+            raise ShapeError(f"log-odds compare a class with the others and need at least 2 classes, got {count}")
+        chosen = self.of.select(logits)
+        if chosen.every:
+            choice = torch.arange(count, device=logits.device)[:, None].expand(-1, len(logits))  # (M, N)
+        elif chosen.classes is not None:
+            choice = chosen.classes.to(logits.device)[None]
+        else:
+            raise SettingsError(f"log-odds are those of a class, but {type(self.of).__name__} chooses none")
+
+        def scores(logits: Tensor, rows: Tensor) -> Tensor:
+            own = F.one_hot(choice[:, rows], count).bool()  # (M, B, K)
+            others = logits.masked_fill(own, -torch.inf).logsumexp(-1)
+            return logits.expand_as(own).masked_fill(~own, 0).sum(-1) - others
+
+        rows = torch.arange(len(logits), device=logits.device)
+        return Selection(scores(logits, rows), chosen.classes, chosen.every, again=scores)

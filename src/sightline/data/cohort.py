@@ -78,7 +78,8 @@ class Cohort:
         """
         cases = tuple(case for case in self.cases if case.split == name)
         if not cases or not name:
-            there = f"there are {', '.join(self.splits)}" if self.splits else "the cohort is not split yet"
+            unsplit = "the cohort is not split yet: see 'sightline prepare split'"
+            there = f"there are {', '.join(self.splits)}" if self.splits else unsplit
             raise DataError(f"no split {name!r} in the cohort{did_you_mean(name, self.splits)}; {there}")
         return replace(self, cases=cases)
 

@@ -40,13 +40,13 @@ class BackgroundRelevanceSettings:
     """
 
     variant: Variant = "stochastic"
-    strength: float = 0.6
+    strength: float = 0.5
     goal: float | None = None
     pooled_share: float = 2e-3
     decay: float | None = None
     slope: float = 1.0
-    tolerance: float = 0.2
-    margin: float = 0.0
+    tolerance: float = 0.35
+    margin: float = 0.02
     background_weight: float = 1.0
     first_layer_weight: float = 1.0
     foreground_weight: float = 3.0

@@ -10,16 +10,20 @@ from sightline.attribution.rules.activation import ACTIVATIONS, activation, rect
 from sightline.attribution.rules.batch_norm import batch_norm, channel_scale
 from sightline.attribution.rules.convolution import convolution
 from sightline.attribution.rules.relu import relu
+from sightline.attribution.rules.rescale import ELEMENTWISE, max_pooled, rescaled
 from sightline.attribution.rules.switch import share, switch
 
 __all__ = [
     "ACTIVATIONS",
+    "ELEMENTWISE",
     "activation",
     "batch_norm",
     "channel_scale",
     "convolution",
+    "max_pooled",
     "rectified",
     "relu",
+    "rescaled",
     "share",
     "switch",
 ]

@@ -174,10 +174,11 @@ def main() -> None:
         times = f"{r.ratio:8.2f}        ({r.least:.2f}, {r.greatest:.2f})  {r.plain_s:8.3f}  {r.guided_s:8.3f}"
         memory = f"{r.plain_mib:10.0f}  {r.guided_mib:10.0f}  {r.guided_mib / max(r.plain_mib, 1e-9):5.2f}"
         print(f"{name}  {times}  {memory}", flush=True)
+        if options.output:  # after each line: a slow case need not be waited for
+            about = {"hardware": hardware, "threads": threads, "torch": torch.__version__, "variant": options.variant}
+            about |= {"batch": options.batch, "size": options.size, "pairs": options.pairs}
+            write_json(options.output, {**about, "results": [asdict(each) for each in results]})
     if options.output:
-        about = {"hardware": hardware, "threads": threads, "torch": torch.__version__, "variant": options.variant}
-        about |= {"batch": options.batch, "size": options.size, "pairs": options.pairs}
-        write_json(options.output, {**about, "results": [asdict(r) for r in results]})
         print(json.dumps({"written": str(options.output)}))
 
 

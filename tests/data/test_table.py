@@ -21,8 +21,8 @@ def table(folder: Path, text: str, head: str = "") -> Path:
 
 def test_a_full_row_gives_a_full_case(tmp_path: Path) -> None:
     head = "task: binary\nclasses: [well, ill]\nvalue_range: [0, 4095]\nunits: counts\n"
-    header = "id,image,label,patient,source,split,mask,mask:ill,image:off,age\n"
-    text = f"{header}7,a/1.png,ill,p,north,test,m/1.png,e/1.png,o/1.png,61\n"
+    header = "id,image,label,patient,source,split,mask,mask:ill,image:off,gaze,report,sha256,age,view\n"
+    text = f"{header}7,a/1.png,ill,p,north,test,m/1.png,e/1.png,o/1.png,g/1.csv,r/1.txt,00FF,61,\n"
     cohort = read_table(table(tmp_path, text, head))
     assert (cohort.task, cohort.classes, cohort.value_range, cohort.units) == (
         "binary",
@@ -41,6 +41,10 @@ def test_a_full_row_gives_a_full_case(tmp_path: Path) -> None:
         tmp_path / "m/1.png",
         {"ill": tmp_path / "e/1.png"},
         {"off": tmp_path / "o/1.png"},
+        tmp_path / "g/1.csv",
+        tmp_path / "r/1.txt",
+        "00ff",
+        {"age": "61"},
     )
 
 
@@ -130,9 +134,11 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, text: str, head: str, messa
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_an_unknown_column_that_resembles_nothing_missing_is_left_alone(tmp_path: Path) -> None:
+def test_an_unknown_column_that_resembles_nothing_missing_is_kept(tmp_path: Path) -> None:
     text = "image,label,patient,patient_age,height\na.png,ill,p,61,1.80\n"
-    assert read_table(table(tmp_path, text)).cases[0].patient == "p"
+    (case,) = read_table(table(tmp_path, text)).cases
+    assert case.patient == "p"
+    assert case.about == {"patient_age": "61", "height": "1.80"}
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ class Case:
         class_masks: file of the region of single classes, by class name.
         variants: other files of the same image by name; `off` is without its known bias, `swapped` with a wrong
             class's.
+        gaze: file of where a reader looked; None if not known.
+        report: file of what a reader wrote; None if not known.
+        sha256: checksum of the image file, hexadecimal; empty if not known.
+        about: what else is known, such as `age`, `sex` and `view`, as text by name of the column.
     """
 
     id: str
@@ -38,6 +42,10 @@ class Case:
     mask: Path | None = None
     class_masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
     variants: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    gaze: Path | None = None
+    report: Path | None = None
+    sha256: str = ""
+    about: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

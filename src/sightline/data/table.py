@@ -15,8 +15,11 @@ out.
 | `source`, `split` | where it comes from; train, val, test or another name | empty |
 | `mask`, `mask:<class>` | file of the region for all classes or for one | region unknown |
 | `image:<variant>` | the same image as `off` (without its known bias) or `swapped` | no variant |
+| `gaze`, `report` | file of where a reader looked, or of what was written | not known |
+| `sha256` | checksum of the image file | not checked |
 
-Other columns (`study`, `view`, `age`, ...) are left alone, unless the name of one resembles a column that is missing.
+Other columns (`study`, `view`, `age`, ...) are kept as text in `about`, unless the name of one resembles a column that
+is missing.
 """
 
 import csv
@@ -38,6 +41,7 @@ from sightline.runs import write_text
 TABLE_NAME, SETTINGS_NAME = "cohort.csv", "cohort.yaml"
 _KEYS = ("task", "classes", "value_range", "units")
 _COLUMNS = ("id", "image", "label", "patient", "source", "split", "mask")
+_MORE = ("gaze", "report", "sha256")  # too like other words to be guessed at
 
 
 def read_table(path: Path) -> Cohort:
@@ -170,7 +174,7 @@ def _check_header(header: Sequence[str], task: Task, classes: Sequence[str], tab
         stem = column.casefold().replace("-", "_")
         near = next((name for name in missing if stem.startswith(f"{name.casefold()}_")), None)
         hint = f"; did you mean {near!r}?" if near else did_you_mean(column, missing)
-        if column not in known and not which and hint:
+        if column not in (*known, *_MORE) and not which and hint:
             raise DataError(f"{table}: unknown column {column!r}{hint}")
     for name in needed:
         if name not in header:
@@ -195,7 +199,15 @@ def _case(row: Mapping[str, str], root: Path, task: Task, classes: Sequence[str]
         mask=file("mask"),
         class_masks={name: path for name in classes if (path := files.get(f"mask:{name}"))},
         variants={name[6:]: path for name, path in files.items() if name.startswith("image:") and path},
+        gaze=file("gaze"),
+        report=file("report"),
+        sha256=row.get("sha256", "").casefold(),
+        about={name: cell for name, cell in row.items() if cell and _is_about(name, task, classes)},
     )
+
+
+def _is_about(column: str, task: Task, classes: Sequence[str]) -> bool:
+    return ":" not in column and column not in (*_COLUMNS, *_MORE) and (task != "multilabel" or column not in classes)
 
 
 def _label(cell: str, classes: Sequence[str]) -> int:
@@ -227,8 +239,11 @@ def _row(case: Case, cohort: Cohort, folder: Path) -> dict[str, str]:
         labels = {c: "" if v != v else f"{v:g}" for c, v in zip(cohort.classes, case.label, strict=True)}
     about = {"id": case.id, "image": name(case.image), **labels, "patient": case.patient}
     more = {"source": case.source, "split": case.split, "mask": name(case.mask)}
+    more |= {"gaze": name(case.gaze), "report": name(case.report), "sha256": case.sha256}
     masks = {f"mask:{c}": name(path) for c, path in case.class_masks.items()}
-    return about | more | masks | {f"image:{v}": name(path) for v, path in case.variants.items()}
+    variants = {f"image:{v}": name(path) for v, path in case.variants.items()}
+    known = about | more | masks | variants
+    return known | {column: cell for column, cell in case.about.items() if column not in known}
 
 
 def _twice(names: Sequence[str]) -> list[str]:

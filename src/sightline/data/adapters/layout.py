@@ -1,0 +1,120 @@
+"""Looking for the files of a download: what was expected and what was found, where they differ."""
+
+import csv
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sightline.data.adapters.selection import Selection
+from sightline.data.cohort import Case, did_you_mean
+from sightline.errors import DataError, DataNotFoundError
+
+_SHOWN = 8  # names in a message
+
+
+def find(root: Path, *names: str, title: str) -> Path:
+    """Return the first of some files or folders that is there, in `root` or in a folder right below it.
+
+    Args:
+        root: the download folder.
+        names: what it may be called, relative to the folder, the usual first; `*` stands for anything.
+        title: of the data set, for the message.
+
+    Raises:
+        DataNotFoundError: none is there; the message names them, and what is there instead.
+    """
+    if not root.is_dir():
+        raise DataNotFoundError(f"{title}: no folder {root}; give the folder that holds {names[0]}")
+    for name in names:
+        for pattern in (name, f"*/{name}"):
+            if matches := sorted(root.glob(pattern)):
+                return matches[0]
+    there = sorted(entry.name + "/" * entry.is_dir() for entry in root.iterdir() if not entry.name.startswith("."))
+    raise DataNotFoundError(
+        f"{title}: expected {' or '.join(names)} in {root.name or root}, found {listed(there) or 'nothing'}; "
+        "give the folder that the download was unpacked into"
+    )
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], *, title: str, delimiter: str = ",", fold: bool = False
+) -> Iterator[dict[str, str]]:
+    """Read a table, perhaps gzipped, row by row; cells and column names without blanks around them.
+
+    Args:
+        path: the file.
+        columns: those that must be there; a row has all that are.
+        title: of the data set, for messages.
+        delimiter: between cells.
+        fold: column names in lower case, whatever their case in the file; `columns` are given so.
+
+    Raises:
+        DataError: a column is missing, a row has another number of cells, or the file is no such table.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
+            header = [name.strip() for name in next(reader, [])]
+            header = [name.casefold() for name in header] if fold else header
+            _check_columns(path, columns, header, title)
+            for cells in reader:
+                if cells and len(cells) != len(header):
+                    raise DataError(
+                        f"{title}: {path.name} line {reader.line_num}: {len(cells)} cells in a table of {len(header)} "
+                        "columns; is the file complete?"
+                    )
+                if cells:
+                    yield dict(zip(header, (cell.strip() for cell in cells), strict=True))
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        raise DataError(f"{title}: {path.name} is no table of {delimiter!r}-separated values: {error}") from None
+
+
+def _check_columns(path: Path, columns: Sequence[str], header: Sequence[str], title: str) -> None:
+    missing = [name for name in columns if name not in header]
+    if missing:
+        others = [name for name in header if name not in columns]
+        raise DataError(
+            f"{title}: {path.name} has no column {missing[0]!r}{did_you_mean(missing[0], others)}; "
+            f"expected {', '.join(columns)}; found {', '.join(header) or 'nothing'}"
+        )
+
+
+def number(cell: str, column: str, *, title: str) -> float:
+    """Read a number; an empty cell is NaN.
+
+    Raises:
+        DataError: the cell holds something else.
+    """
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        raise DataError(f"{title}: column {column!r} must hold numbers, got {cell!r}") from None
+
+
+def keep_present(selection: Selection, root: Path, *, title: str, partial: bool) -> None:
+    """Leave out images whose file is not there, if part of a download will do.
+
+    Raises:
+        DataNotFoundError: one is not there, and `partial` is false; the message counts them.
+    """
+    absent = {case.id: case.image for case in selection.cases if not case.image.is_file()}
+    if absent and not partial:
+        first = next(iter(absent.values()))
+        name = first.relative_to(root).as_posix() if first.is_relative_to(root) else first.name
+        raise DataNotFoundError(
+            f"{title}: {len(absent):,} of {len(selection.cases):,} images are not there, first {name}; unpack the "
+            "whole download, or say partial=true to go on with what is there"
+        )
+
+    def there(case: Case) -> bool:
+        return case.id not in absent
+
+    if absent:
+        selection.keep("file is there", there)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names in a row, the first few of many."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

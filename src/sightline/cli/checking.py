@@ -150,7 +150,7 @@ class _Checker:
             return f" Did you mean {'.'.join((*path, *close))}?"
         by_name = {key.split(".")[-1]: key for key in reversed(list(_keys(self.root)))}
         elsewhere = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.75)]
-        return f" Did you mean {elsewhere[0]}?" if elsewhere else f" Known here: {', '.join(siblings)}."
+        return f" Did you mean {elsewhere[0]}?" if elsewhere else f" Known here: {', '.join(siblings) or 'nothing'}."
 
 
 def _default(item: Any) -> Any:  # noqa: ANN401 - dataclasses.Field, generic only for type checkers

@@ -57,7 +57,8 @@ class Parser(argparse.ArgumentParser):
             UsageError: a word that is neither an option nor a setting.
         """
         try:
-            arguments, rest = self.parse_known_args(words)
+            has_verbs = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+            arguments, rest = self.parse_known_args(words) if has_verbs else self.parse_known_intermixed_args(words)
         except SystemExit:  # --help
             return None
         for word in rest:

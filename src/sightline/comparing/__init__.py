@@ -1,22 +1,20 @@
 """Many recipes, one protocol, one table."""
 
+from sightline.comparing.cases import choose_cases
 from sightline.comparing.compare import compare
 from sightline.comparing.comparison import Comparison
 from sightline.comparing.conditions import Condition, conditions_of
-from sightline.comparing.maps import Explained, choose_cases, explain_cases
 from sightline.comparing.protocol import EXPLAINER, condition_batches, evaluate_run, load_trained, maps_folder
 
 __all__ = [
     "EXPLAINER",
     "Comparison",
     "Condition",
-    "Explained",
     "choose_cases",
     "compare",
     "condition_batches",
     "conditions_of",
     "evaluate_run",
-    "explain_cases",
     "load_trained",
     "maps_folder",
 ]

@@ -1,0 +1,236 @@
+"""From the words of `sightline explain` to maps in a folder."""
+
+import hashlib
+import json
+import logging
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import groupby
+from pathlib import Path
+
+from torch import nn
+
+from sightline.attribution.explainer import Explainer, find_layer
+from sightline.attribution.methods import methods, options_of
+from sightline.cli.method_words import aim_of
+from sightline.cli.opening import open_run
+from sightline.cli.stopping import UsageError
+from sightline.cli.talk import Advance
+from sightline.comparing import Condition, choose_cases, condition_batches, load_trained
+from sightline.data import Case, Cohort, read_cohort
+from sightline.errors import DataNotFoundError, SightlineError
+from sightline.evaluation.explain_cases import Aim, explain_cases, images_at_once
+from sightline.evaluation.given_images import given_batches, given_images, spatial_axes
+from sightline.reporting.map_folder import MapFolder, Record, folder_names
+from sightline.training import TrainSettings
+from sightline.types import Batch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Which images are explained by which methods, and where the maps go.
+
+    Attributes:
+        title: of the run and its images.
+        model: of the run.
+        images: the cases.
+        batches_of: makes batches of some of them.
+        methods: explainers by name.
+        aim: what is explained.
+        maps_at_once: most maps to hold.
+        folder: where they go.
+        names: folder of each case.
+        asked: by folder and method, what its `maps.json` is to say that was asked.
+        optional: leave out methods that cannot explain the model.
+    """
+
+    title: str
+    model: nn.Module
+    images: Cohort
+    batches_of: Callable[[Cohort], Iterable[Batch]]
+    methods: Mapping[str, Explainer]
+    aim: Aim
+    maps_at_once: int
+    folder: MapFolder
+    names: Mapping[str, str]
+    asked: Mapping[str, Mapping[str, Record]]
+    optional: bool
+
+    @classmethod
+    def prepare(cls, arguments: Namespace, methods: Mapping[str, Explainer]) -> "Work":
+        """Open the run, find the images, and say what is asked of each method.
+
+        Raises:
+            SightlineError: run, images, class or layer cannot be found.
+        """
+        settings, run = open_run(arguments.run)
+        cohort = read_cohort(settings.data.cohort)
+        aim = aim_of(arguments.target, cohort)
+        condition = Condition(arguments.split or "test", arguments.bias or "on")
+        out = arguments.out or run.path / "maps" / ("images" if arguments.images else str(condition))
+        maps_at_once = arguments.batch_size or settings.data.batch_size
+        batch_size = images_at_once(maps_at_once, aim, cohort.num_classes)
+        settings = replace(settings, data=replace(settings.data, batch_size=batch_size))
+        if arguments.images:
+            _no_cohort_options(arguments, settings)
+            everything = images = given_images(arguments.images, cohort, leave_out=out)
+        else:
+            everything = cohort.split(condition.split)
+            images = replace(everything, cases=_chosen_cases(everything, arguments))
+        model = load_trained(settings, run, num_classes=cohort.num_classes)
+        for explainer in methods.values():
+            for layer in _layers(explainer):
+                find_layer(model, layer)
+        names = folder_names([case.id for case in everything.cases])
+        common = {
+            "target": aim if isinstance(aim, str) else f"class {cohort.classes[aim]}",
+            "bias": None if arguments.images else condition.bias,
+            "weights_sha256": _sha256(run.weights),
+        }
+        return cls(
+            f"{settings.name} on {'images' if arguments.images else condition}",
+            model,
+            images,
+            _source(settings, condition, model, given=bool(arguments.images)),
+            methods,
+            aim,
+            maps_at_once,
+            MapFolder(out, cohort.classes, raw=arguments.maps or "", again=arguments.again),
+            names,
+            {names[case.id]: _asked(case, methods, common) for case in images.cases},
+            "all" in arguments.method,
+        )
+
+    def draw(self, advance: Advance) -> None:
+        """Draw the maps that are not there yet.
+
+        Args:
+            advance: shown how many are done.
+
+        Raises:
+            SightlineError: a method cannot explain the model, or there are maps that were drawn with other settings.
+        """
+        missing = self.folder.missing(self.asked)
+        total, done = sum(map(len, missing.values())), 0
+        kept = len(missing) * len(self.methods) - total
+        _log.info("%d maps to draw into %s%s", total, self.folder.path, f", {kept} are there already" if kept else "")
+        cases = {case.id: case for case in self.images.cases if missing[self.names[case.id]]}
+        if not cases:
+            return
+        advance(done, total)
+
+        def tell(words: str) -> None:
+            advance(done, total, words)
+
+        pieces = explain_cases(
+            self.model,
+            self.batches_of(replace(self.images, cases=tuple(cases.values()))),
+            {name: _telling(name, explainer, tell) for name, explainer in self.methods.items()},
+            aim=self.aim,
+            task=self.images.task,
+            num_classes=self.images.num_classes,
+            maps_at_once=self.maps_at_once,
+            wanted=lambda case, method: method in missing[self.names[case]],
+            unfit=_leave_out if self.optional else None,
+        )
+        for (case, method), of_one in groupby(pieces, key=lambda piece: (piece.case, piece.method)):
+            name = self.names[case]
+            self.folder.write(name, of_one, self.asked[name][method], _about(cases[case], self.images))
+            done += 1
+            advance(done, total, f"{method} of {case}")
+
+    def records(self) -> list[Record]:
+        """What the `maps.json` of each case says about the methods asked for, with the name of its folder."""
+        found = []
+        for case in self.images.cases:
+            record = self.folder.record(self.names[case.id])
+            maps = {method: record["maps"][method] for method in self.methods if method in record["maps"]}
+            found.append({"folder": self.names[case.id], **record, "maps": maps})
+        return found
+
+
+def _chosen_cases(split: Cohort, arguments: Namespace) -> tuple[Case, ...]:
+    number = 12 if arguments.number is None else arguments.number
+    if number < 1:
+        raise UsageError(f"--number must be at least 1, got {number}")
+    return choose_cases(split, number=number, names=tuple(dict.fromkeys(arguments.cases)))
+
+
+def _no_cohort_options(arguments: Namespace, settings: TrainSettings) -> None:
+    for name in ("split", "bias", "number", "cases"):
+        if getattr(arguments, name):
+            raise UsageError(f"--{name} chooses from the run's cohort; leave it out where images are given")
+    if arguments.target == "label":
+        raise UsageError("--target label: images that are given have no label; name a class")
+    if settings.data.erase_background:
+        raise UsageError(
+            "this run sees images without their background, for which it needs masks; put them in a cohort"
+        )
+
+
+def _source(
+    settings: TrainSettings, condition: Condition, model: nn.Module, *, given: bool
+) -> Callable[[Cohort], Iterable[Batch]]:
+    data = settings.data
+    if not given:
+        return lambda images: condition_batches(data, images, condition)
+    axes = spatial_axes(model)
+    return lambda images: given_batches(
+        images, data.preprocessing, axes=axes, batch_size=data.batch_size, workers=data.workers
+    )
+
+
+def _asked(case: Case, methods: Mapping[str, Explainer], common: Record) -> dict[str, Record]:
+    """What is asked of each method, as JSON gives it back."""
+    image = case.variants.get(common["bias"] or "", case.image)
+    if not image.is_file():
+        raise DataNotFoundError(f"{case.id}: no such image file {image.name}")
+    common = {**common, "image_sha256": _sha256(image)}
+    asked: dict[str, Record] = {
+        name: {"method": name, "explainer": type(explainer).__name__, "options": options_of(explainer), **common}
+        for name, explainer in methods.items()
+    }
+    given: dict[str, Record] = json.loads(json.dumps(asked))
+    return given
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _about(case: Case, cohort: Cohort) -> Record:
+    """What is known about a case."""
+    if isinstance(case.label, int):
+        label = cohort.classes[case.label] if case.label >= 0 else None
+    else:
+        present = [name for name, value in zip(cohort.classes, case.label, strict=True) if value == 1]
+        label = ", ".join(present) or ("none" if all(value == 0 for value in case.label) else None)
+    return {"case": case.id, "image": cohort.name(case.image), "label": label}
+
+
+def _layers(explainer: Explainer) -> tuple[str, ...]:
+    """Layers of the model that an explainer, or one inside of it, asks for."""
+    found: list[str] = []
+    for item in fields(explainer):  # type: ignore[arg-type]  # every explainer is a dataclass
+        value = getattr(explainer, item.name)
+        if isinstance(value, Explainer):
+            found += _layers(value)
+        elif item.name in ("layer", "layers") and value:
+            found += [value] if isinstance(value, str) else value
+    return tuple(found)
+
+
+def _telling(name: str, explainer: Explainer, tell: Callable[[str], None]) -> Explainer:
+    """The same explainer; where it can, it says how far it is."""
+    if not methods()[name].has("progress"):
+        return explainer
+    told: Explainer = replace(explainer, progress=lambda done, total: tell(f"{name}: {done} of {total}"))  # type: ignore[type-var]
+    return told
+
+
+def _leave_out(method: str, error: SightlineError) -> None:
+    _log.warning("%s is left out: %s", method, error)

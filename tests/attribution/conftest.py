@@ -34,6 +34,18 @@ class Dense(nn.Module):
         return torch.cat([x, self.conv(F.relu(self.norm(x)))], 1)
 
 
+class Attends(nn.Module):
+    """Attention of the places of a feature map to each other, added to it."""
+
+    def __init__(self, channels: int, *, bias: bool) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(channels, 2, bias=bias, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).mT
+        return x + self.attention(tokens, tokens, tokens, need_weights=False)[0].mT.reshape(x.shape)
+
+
 def _tail(classes: int, *, bias: bool, pooled: bool) -> list[nn.Module]:
     if pooled:
         return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, classes, bias=bias)]
@@ -49,10 +61,11 @@ def small_net(
     classes: int = 3,
     seed: int = 0,
     pooled: bool = False,
+    attends: bool = False,
 ) -> nn.Module:
     """Convolution, overlapping max pool, residual sum, concatenation, average pool and a hidden linear layer.
 
-    `pooled` ends in global average pooling and one linear layer instead.
+    `pooled` ends in global average pooling and one linear layer instead; `attends` has attention before that.
     """
 
     def normed(n: int) -> nn.Module:
@@ -69,6 +82,7 @@ def small_net(
             Dense(4, 2, norm=norm, bias=bias),
             normed(6),
             nn.ReLU(),
+            *([Attends(6, bias=bias)] if attends else []),
             *_tail(classes, bias=bias, pooled=pooled),
         ).double()
         shuffle_norms(net)

@@ -9,7 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution import CAM, Class, EveryClass, Explainer, Label, Predicted, ScoreCAM, Selection, Target
+from sightline.attribution import (
+    CAM,
+    AttentionRollout,
+    Class,
+    EveryClass,
+    Explainer,
+    GradientAttentionRollout,
+    Label,
+    Predicted,
+    ScoreCAM,
+    Selection,
+    Target,
+)
 from sightline.errors import ShapeError, SightlineError
 
 MakeNet = Callable[..., nn.Module]
@@ -29,8 +41,9 @@ def explainer(request: pytest.FixtureRequest) -> Explainer:
 
 @pytest.fixture
 def make_net(explainer: Explainer, make_net: MakeNet) -> MakeNet:
-    """A network that the explainer can explain: CAM asks for one linear layer behind the pooling."""
-    return functools.partial(make_net, pooled=isinstance(explainer, CAM))
+    """A network that the explainer can explain: CAM wants one linear layer behind the pooling, rollout attention."""
+    attends = isinstance(explainer, AttentionRollout | GradientAttentionRollout)
+    return functools.partial(make_net, pooled=isinstance(explainer, CAM), attends=attends)
 
 
 class Fails(nn.Module):
@@ -190,7 +203,7 @@ def test_samples_do_not_mix_in_training_mode(explainer: Explainer, make_net: Mak
     together = explainer(net, images, Label(torch.tensor([2, 1, 0]))).attribution
     assert together[1].any()
     torch.testing.assert_close(alone[1], together[1])
-    if not isinstance(explainer, ScoreCAM):  # whose weights are a softmax: not 0 where the score is
+    if not isinstance(explainer, ScoreCAM | AttentionRollout):  # whose maps are not 0 where the score is
         assert not alone[[0, 2]].any()
 
 

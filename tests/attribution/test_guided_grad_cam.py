@@ -23,7 +23,7 @@ from sightline.attribution import (
     Target,
 )
 from sightline.attribution.guided_grad_cam import GuidedGradCAM
-from sightline.errors import LayerNotFoundError, SettingsError
+from sightline.errors import LayerNotFoundError, SettingsError, ShapeError
 
 MakeNet = Callable[..., nn.Module]
 MakeImages = Callable[..., Tensor]
@@ -140,8 +140,34 @@ def test_the_class_is_chosen_once_from_the_logits_of_the_model_as_it_is(
     assert again.attribution.any()
 
 
+class Tokens(nn.Module):
+    """Patches of 4 x 8 pixels, cut without a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.relu, self.fc = nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 3)
+        self.double()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.relu(self.embed(F.unfold(images, (4, 8), stride=(4, 8)).mT)).mean(1))
+
+
+def test_tokens_lie_on_the_grid_that_is_named(make_images: MakeImages) -> None:
+    model, images = Tokens(), make_images(2, 1, 16, 24)
+    with pytest.raises(ShapeError, match="grid="):
+        GuidedGradCAM("relu")(model, images, Class(0))
+    cam = GradCAM("relu", grid=(4, 3))(model, images, Class(0)).attribution
+    assert cam.shape == (2, 1, 4, 3)
+    enlarged = F.interpolate(cam, (16, 24), mode="bilinear", align_corners=False)
+    expected = enlarged * GuidedBackpropagation()(model, images, Class(0)).attribution
+    assert expected.any()
+    torch.testing.assert_close(GuidedGradCAM("relu", (4, 3))(model, images, Class(0)).attribution, expected)
+
+
 def test_wrong_layers_are_refused(make_net: MakeNet, make_images: MakeImages) -> None:
     with pytest.raises(SettingsError, match="layer must be a name"):
         GuidedGradCAM(3)
+    with pytest.raises(SettingsError, match="grid must be a tuple"):
+        GuidedGradCAM(grid=14)
     with pytest.raises(LayerNotFoundError, match="layer 'head' is not in the model"):
         GuidedGradCAM("head")(make_net(), make_images(), Class(0))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from sightline.attribution import LRP, Class, EveryClass, Label, Selection, Target
+from sightline.attribution import LRP, Class, CompositeLRP, EveryClass, Label, Selection, Target
 from sightline.errors import SettingsError, SightlineError
 from sightline.types import Explanation
 
@@ -282,3 +282,51 @@ def test_channels_last_gives_the_same_map(make_net: MakeNet, make_images: MakeIm
 def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         LRP(**options)
+
+
+class Sum(nn.Module):
+    """Adds two rectified layers up, and rectifies the sum; all in place, or none of it."""
+
+    def __init__(self, *, in_place: bool) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            self.first, self.second = (nn.Conv2d(n, 3, 3, padding=1, bias=False) for n in (2, 3))
+            self.norm, self.head = nn.BatchNorm2d(3), nn.Linear(3, 4, bias=False)
+        self.in_place = in_place
+        self.double().eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.first(images).relu()
+        y = self.norm(self.second(x))
+        if self.in_place:
+            y += x
+            y.relu_()
+        else:
+            y = (y + x).relu()
+        return self.head(y.mean((2, 3)))
+
+
+@pytest.mark.parametrize("lrp", [LRP, CompositeLRP])
+def test_relevance_of_a_layer_is_that_of_its_output_though_it_is_changed_in_place(
+    make_images: MakeImages, lrp: type[LRP | CompositeLRP]
+) -> None:
+    kept, changed = (
+        lrp(layers=("norm", "second"))(Sum(in_place=in_place), make_images(), Class(1)) for in_place in (False, True)
+    )
+    torch.testing.assert_close(changed.attribution, kept.attribution)
+    assert changed.layers.keys() == {"norm", "second"}
+    for name, relevance in changed.layers.items():
+        torch.testing.assert_close(relevance, kept.layers[name])
+        assert relevance.abs().flatten(1).sum(1).min() > 0
+    assert not torch.allclose(changed.layers["norm"].sum((1, 2, 3)), changed.logits[:, 1])  # the sum's, but for epsilon
+
+
+def test_relevance_of_a_layer_that_all_goes_through_sums_to_the_logit(make_images: MakeImages) -> None:
+    net = nn.Sequential(
+        nn.Conv2d(2, 3, 3, bias=False), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(108, 4, bias=False)
+    )
+    found = LRP(0.0, None, layers=("0", "2"))(net.double(), make_images(), Class(1))
+    for relevance in found.layers.values():
+        torch.testing.assert_close(relevance.flatten(1).sum(1), found.logits[:, 1])
+    torch.testing.assert_close(found.layers["2"], found.layers["0"].flatten(1))

@@ -146,7 +146,7 @@ class Counting(nn.Module):
 def test_a_method_passes_forward_as_often_as_it_says(
     method: Method, make_net: Callable[..., nn.Module], make_images: Callable[..., Tensor]
 ) -> None:
-    model = Counting(make_net(pooled=True))
+    model = Counting(make_net(pooled=True, attends=True))
     with torch.no_grad():
         few(method)(model, make_images(1, 2, 8, 8), Class(0))
     count, _, unit = method.forward.partition(" ")
@@ -164,7 +164,7 @@ def test_a_method_passes_forward_as_often_as_it_says(
 def test_a_method_without_backward_passes_needs_no_graph(
     method: Method, make_net: Callable[..., nn.Module], make_images: Callable[..., Tensor]
 ) -> None:
-    model = Counting(make_net(pooled=True), graph=False)
+    model = Counting(make_net(pooled=True, attends=True), graph=False)
     explainer = dataclasses.replace(few(method), layer="net.7") if method.has("layer") else few(method)
     if method.backward == "0":
         assert explainer(model, make_images(1, 2, 8, 8), Class(0)).attribution.any()

@@ -1,5 +1,6 @@
 """Where a model looks: explanations of any classifier, differentiable, per class."""
 
+from sightline.attribution.attention_rollout import AttentionRollout, GradientAttentionRollout
 from sightline.attribution.cam import (
     CAM,
     GradCAM,
@@ -22,6 +23,7 @@ from sightline.attribution.lrp import LRP, CompositeLRP
 from sightline.attribution.occlusion import Occlusion
 from sightline.attribution.rise import RISE
 from sightline.attribution.smooth_grad import SmoothGrad
+from sightline.attribution.streaming import explain_in_parts
 from sightline.attribution.targets import (
     Class,
     EveryClass,
@@ -41,6 +43,7 @@ __all__ = [
     "LRP",
     "RISE",
     "AlphaBeta",
+    "AttentionRollout",
     "Class",
     "Composite",
     "CompositeLRP",
@@ -53,6 +56,7 @@ __all__ = [
     "Gamma",
     "GradCAM",
     "GradCAMPlusPlus",
+    "GradientAttentionRollout",
     "GradientTimesInput",
     "GuidedBackpropagation",
     "GuidedGradCAM",
@@ -72,5 +76,6 @@ __all__ = [
     "Target",
     "XGradCAM",
     "ZPlus",
+    "explain_in_parts",
     "upsample_to",
 ]

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution.explainer import evaluation_mode, recording, same_scores, select, stack_maps
+from sightline.attribution.explainer import classify, evaluation_mode, recording, same_scores, select, stack_maps
 from sightline.attribution.targets import Target
 from sightline.errors import SettingsError, ShapeError
 from sightline.types import Explanation
@@ -54,9 +54,12 @@ def explain_by_changes(
     wants_graph = torch.is_grad_enabled()
     with recording(images), torch.set_grad_enabled(wants_graph):  # nothing is differentiated here
         if images.ndim < 3:
-            raise ShapeError(f"images must have a spatial axis to be changed along, got {tuple(images.shape)}")
+            raise ShapeError(
+                f"images must have a spatial axis to be changed along, got {tuple(images.shape)}; "
+                "explain rows of numbers by Saliency or LRP"
+            )
         pixels = images.detach()
-        logits = model(pixels.clone())  # the model may write to it
+        logits = classify(model, pixels.clone())  # the model may write to it
         selection = select(target, logits, images)
         done = 0
 

@@ -15,16 +15,17 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.explainer import (
     Explainer,
     backward_passes,
+    classify,
     evaluation_mode,
     recording,
     same_scores,
     select,
     stack_maps,
 )
-from sightline.attribution.integrated_gradients import check_references
+from sightline.attribution.integrated_gradients import baseline_images
 from sightline.attribution.interception import Interception
 from sightline.attribution.targets import Selection, Target
-from sightline.errors import SettingsError, ShapeError
+from sightline.errors import SettingsError
 from sightline.types import Explanation
 
 
@@ -70,9 +71,9 @@ class DeepLIFT(Explainer):
         keep_graph = torch.is_grad_enabled()
         with recording(images):
             images = images.detach()
-            references = self._references(images)
+            references = baseline_images(self.baseline, images).expand_as(images)
             with torch.set_grad_enabled(keep_graph):
-                logits = model(images.clone())  # the model may write to it
+                logits = classify(model, images.clone())  # the model may write to it
             selection = select(target, logits, images)
             rows = torch.arange(len(images), device=images.device)
             with evaluation_mode(model):
@@ -83,15 +84,6 @@ class DeepLIFT(Explainer):
             maps, gaps = (torch.cat(each, 1) for each in zip(*parts, strict=True))
             attribution, gap = stack_maps(list(maps), selection), stack_maps(list(gaps), selection)
         return Explanation(logits, attribution, selection.classes, gap=gap)
-
-    def _references(self, images: Tensor) -> Tensor:
-        """The reference of each image, shaped as they."""
-        if not isinstance(self.baseline, Tensor):
-            return torch.full_like(images, self.baseline)
-        references = check_references(self.baseline, images, name="baseline")
-        if len(references) not in (1, len(images)):
-            raise ShapeError(f"baseline must be 1 image or one for each of {len(images)}, got {len(references)}")
-        return references.expand_as(images)
 
 
 def _explain_pairs(

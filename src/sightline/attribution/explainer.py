@@ -2,13 +2,15 @@
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 
 from sightline.attribution.drawing import Drawing
+from sightline.attribution.misfit import misfit
 from sightline.attribution.targets import Selection, Target
 from sightline.errors import LayerNotFoundError, SettingsError, ShapeError, SightlineError
 from sightline.types import Explanation
@@ -30,7 +32,9 @@ class Explainer(ABC):
             Logits and attribution, on the graph when grad mode is on.
 
         Raises:
-            ShapeError: images or logits have another shape, or the target does not fit them.
+            ShapeError: images or logits have another shape, or the target does not fit them; images are of another
+                dtype, or on another device, than the model; or all are float16 on the CPU.
+            SettingsError: `target` is no `Target`.
             SightlineError: called under `torch.inference_mode`, where nothing can be differentiated.
         """
 
@@ -40,27 +44,75 @@ def recording(images: Tensor) -> Iterator[None]:
     """Record a graph for the explanation, also when the caller runs without gradients.
 
     Raises:
-        ShapeError: `images` is not a floating point `(N, C, *S)`.
+        ShapeError: `images` is not a floating point `(N, C, *S)`, or float16 on the CPU.
         SightlineError: under inference mode.
     """
     if torch.is_inference_mode_enabled():
         raise SightlineError("an explanation needs gradients, but inference mode is on; use torch.no_grad() instead")
+    if not isinstance(images, Tensor):
+        raise ShapeError(f"images must be a tensor (N, C, *S), got {type(images).__name__}; use torch.as_tensor")
     if images.ndim < 2 or not images.is_floating_point():
-        raise ShapeError(f"images must be floating point (N, C, *S), got {images.dtype} {tuple(images.shape)}")
+        raise ShapeError(
+            f"images must be floating point (N, C, *S), got {images.dtype} {tuple(images.shape)}; "
+            "scale them to what the model was trained on"
+        )
+    _check_precision(images, "images")
     with torch.enable_grad():
         yield
+
+
+def classify(model: nn.Module, images: Tensor) -> Tensor:
+    """Make the first forward pass.
+
+    Args:
+        model: any module.
+        images: `(N, C, *S)`; the model may write to them.
+
+    Returns:
+        What the model returns: logits, if it does as it should.
+
+    Raises:
+        ShapeError: the model could not take the images, and the layer that broke off shows why.
+    """
+    try:
+        logits: Tensor = model(images)
+    except (RuntimeError, ValueError) as error:
+        why = None if isinstance(error, SightlineError) else misfit(model, images, error)
+        if why is None:
+            raise
+        raise ShapeError(why) from error
+    return logits
 
 
 def select(target: Target, logits: Tensor, images: Tensor) -> Selection:
     """Apply the target to what the model returned.
 
     Raises:
-        ShapeError: the model did not return `(N, K)` logits.
+        ShapeError: the model did not return `(N, K)` logits, or float16 ones on the CPU.
+        SettingsError: `target` is no `Target`.
     """
+    if not isinstance(target, Target):
+        raise SettingsError(
+            f"target must say what to explain, as Class(3) or Label(labels) do, got {type(target).__name__}"
+        )
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
         came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ShapeError(f"the model must return logits ({len(images)}, K), got {came}")
+        raise ShapeError(
+            f"the model must return logits ({len(images)}, K), got {came}; wrap it in a module that returns them alone"
+        )
+    if not logits.is_floating_point():
+        raise ShapeError(f"logits must be floating point scores of the classes, got {logits.dtype}; return them raw")
+    _check_precision(logits, "logits")
     return target.select(logits)
+
+
+def _check_precision(tensor: Tensor, name: str) -> None:
+    """Refuse float16 on the CPU: slower than float32 there, and gradients below 6e-8 become 0."""
+    if tensor.dtype == torch.float16 and tensor.device.type == "cpu":
+        raise ShapeError(
+            f"{name} must be float32, float64 or bfloat16 on the CPU, got torch.float16, in which small gradients "
+            "become 0; use model.float() and images.float(), or bfloat16 for both"
+        )
 
 
 def same_scores(selection: Selection, logits: Tensor, rows: Tensor) -> Tensor:
@@ -109,13 +161,13 @@ def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
 
 
 def backward_passes(
-    selection: Selection, at: list[Tensor], drawing: Drawing, *, create_graph: bool
+    selection: Selection, at: Sequence[Tensor | GradientEdge], drawing: Drawing, *, create_graph: bool
 ) -> Iterator[tuple[Tensor | None, ...]]:
     """Yield for each explanation what arrives at `at` while it is drawn; one backward pass each.
 
     Args:
         selection: what is explained.
-        at: where the explanation ends.
+        at: where the explanation ends; an edge of the graph for what was changed in place since.
         drawing: of the forward pass.
         create_graph: keep what is needed to differentiate the maps, and the graph of the logits.
 
@@ -125,14 +177,18 @@ def backward_passes(
     Raises:
         SightlineError: the scores depend on none of `at`.
     """
-    recorded = selection.scores.requires_grad and all(tensor.requires_grad for tensor in at)
+    recorded = selection.scores.requires_grad and all(each.requires_grad for each in at if isinstance(each, Tensor))
     for m, scores in enumerate(selection.scores):
         cs: tuple[Tensor | None, ...] = ()
         if recorded:
             retain = create_graph or m + 1 < len(selection.scores)
             with drawing.pencil():
                 cs = torch.autograd.grad(
-                    scores.sum(), at, create_graph=create_graph, retain_graph=retain, allow_unused=True
+                    scores.sum(),
+                    at,  # type: ignore[arg-type]  # torch takes both kinds together
+                    create_graph=create_graph,
+                    retain_graph=retain,
+                    allow_unused=True,
                 )
         if all(c is None for c in cs):
             raise SightlineError(

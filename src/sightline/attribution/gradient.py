@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.attribution.drawing import Drawing, Rectifier
-from sightline.attribution.explainer import Explainer, backward_passes, recording, select, stack_maps
+from sightline.attribution.explainer import Explainer, backward_passes, classify, recording, select, stack_maps
 from sightline.attribution.interception import Interception
 from sightline.attribution.targets import Target
 from sightline.types import Explanation
@@ -26,7 +26,7 @@ def _gradient(
         leaf = images.detach().requires_grad_()
         given = leaf.clone()  # the model may write to it
         with Interception(given, drawing, strict=False):  # only batch norm answers: its samples must not mix
-            logits = model(given)
+            logits = classify(model, given)
         selection = select(target, logits, images)
         cs = [c for (c,) in backward_passes(selection, [leaf], drawing, create_graph=keep_graph) if c is not None]
         attribution = stack_maps([leaf.detach() * c if times_input else c for c in cs], selection)

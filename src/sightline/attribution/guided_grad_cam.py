@@ -1,27 +1,18 @@
 """Guided Grad-CAM: where a class is seen, times which pixels make the network see anything."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from sightline.attribution.cam.features import check_where
 from sightline.attribution.cam.grad_cam import GradCAM
 from sightline.attribution.cam.upsampling import upsample_to
-from sightline.attribution.explainer import Explainer, evaluation_mode, recording, same_scores, select
+from sightline.attribution.chosen import Chosen
+from sightline.attribution.explainer import Explainer, classify, evaluation_mode, recording, select
 from sightline.attribution.gradient import GuidedBackpropagation
-from sightline.attribution.targets import Selection, Target
+from sightline.attribution.targets import Target
 from sightline.types import Explanation
-
-
-@dataclass(frozen=True)
-class _Chosen(Target):
-    """What was chosen from the same images before."""
-
-    selection: Selection
-
-    def select(self, logits: Tensor) -> Selection:
-        own = torch.arange(len(logits), device=logits.device)
-        return replace(self.selection, scores=same_scores(self.selection, logits, own))
 
 
 @dataclass(frozen=True)
@@ -38,15 +29,17 @@ class GuidedGradCAM(Explainer):
 
     Args:
         layer: as in `GradCAM`.
+        grid: as in `GradCAM`.
 
     Reference:
         Selvaraju et al. 2017, arXiv:1610.02391, section 3.2.
     """
 
     layer: str | tuple[str, ...] | None = None
+    grid: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        GradCAM(self.layer)  # which checks it
+        check_where(self)
 
     def __call__(self, model: nn.Module, images: Tensor, target: Target) -> Explanation:
         """Classify and explain; the map has the shape of the images. See `Explainer`.
@@ -57,11 +50,11 @@ class GuidedGradCAM(Explainer):
         """
         keep_graph = torch.is_grad_enabled()
         with recording(images), torch.set_grad_enabled(keep_graph):  # each factor records for itself
-            logits = model(images.detach().clone())  # the model may write to it
+            logits = classify(model, images.detach().clone())  # the model may write to it
             selection = select(target, logits, images)
-            chosen = _Chosen(selection)
+            chosen = Chosen(selection)
             with evaluation_mode(model):
-                coarse = GradCAM(self.layer)(model, images, chosen).attribution
+                coarse = GradCAM(self.layer, self.grid)(model, images, chosen).attribution
                 fine = GuidedBackpropagation()(model, images, chosen).attribution
             maps = coarse.flatten(0, 1) if selection.every else coarse
             large = upsample_to(maps, tuple(images.shape[2:]))

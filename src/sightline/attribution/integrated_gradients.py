@@ -21,6 +21,7 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.explainer import (
     Explainer,
     backward_passes,
+    classify,
     evaluation_mode,
     recording,
     same_scores,
@@ -80,7 +81,7 @@ def explain_along(
         images = images.detach()
         paths = draw(images)
         with torch.set_grad_enabled(keep_graph):
-            logits = model(images.clone())  # the model may write to it
+            logits = classify(model, images.clone())  # the model may write to it
         selection = select(target, logits, images)
         with evaluation_mode(model):
             maps = _sum_along(model, images, selection, paths, batch_size, keep_graph=keep_graph)
@@ -118,7 +119,7 @@ def _change_along(model: nn.Module, images: Tensor, selection: Selection, paths:
         ends = torch.cat([model(part.clone()) for part in torch.split(images, batch_size)])
         origins = torch.cat([model(paths.references[part]) for part in torch.split(used, batch_size)])
         reached = same_scores(selection, ends, torch.arange(len(images), device=images.device))
-        begun = same_scores(selection, origins[starts.flatten()], rows).view(-1, *starts.shape)  # (M, N, P)
+        begun = same_scores(selection, origins[starts.flatten()], rows).view(len(reached), *starts.shape)  # (M, N, P)
         return reached - torch.mv(begun.flatten(0, 1), paths.weights.to(begun)).view_as(reached)
 
 
@@ -136,6 +137,20 @@ def check_references(references: Tensor, images: Tensor, *, name: str) -> Tensor
         shape = ", ".join(map(str, images.shape[1:]))
         raise ShapeError(f"{name} must be at least 1 image (R, {shape}), got {tuple(references.shape)}")
     return references.detach().to(images)  # given, not learned: a loss on the map trains the model alone
+
+
+def baseline_images(baseline: float | Tensor, images: Tensor) -> Tensor:
+    """Return a baseline as images, one for all or one for each, `(1 or N, C, *S)`.
+
+    Raises:
+        ShapeError: it is not shaped as the images, or there are fewer or more of them.
+    """
+    if not isinstance(baseline, Tensor):
+        return images.new_full((1, *images.shape[1:]), baseline)
+    references = check_references(baseline, images, name="baseline")
+    if len(references) not in (1, len(images)):
+        raise ShapeError(f"baseline must be 1 image or one for each of {len(images)}, got {len(references)}")
+    return references
 
 
 def _midpoint(steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -194,12 +209,7 @@ class IntegratedGradients(Explainer):
         return explain_along(model, images, target, self._paths, batch_size=self.batch_size)
 
     def _paths(self, images: Tensor) -> Paths:
-        if isinstance(self.baseline, Tensor):
-            references = check_references(self.baseline, images, name="baseline")
-            if len(references) not in (1, len(images)):
-                raise ShapeError(f"baseline must be 1 image or one for each of {len(images)}, got {len(references)}")
-        else:
-            references = images.new_full((1, *images.shape[1:]), self.baseline)
+        references = baseline_images(self.baseline, images)
         own = torch.arange(len(images), device=images.device) * (len(references) > 1)
         alphas, weights = (torch.from_numpy(values).to(images) for values in _RULES[self.rule](self.steps))
         return Paths(references, own[:, None].expand(-1, self.steps), alphas, weights)

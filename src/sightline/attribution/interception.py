@@ -6,11 +6,14 @@ in a module used once or ten times, and leaves nothing behind when it ends.
 
 import inspect
 import os
+import re
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -22,7 +25,7 @@ from sightline.attribution import operations, rules
 from sightline.attribution.calls import batch_norm_call, convolve, linear_call, map_of
 from sightline.attribution.composites import Composite
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.graph import reaches
+from sightline.attribution.graph import RECOMPUTED, no_recomputing, reaches
 from sightline.attribution.normalising import normalise
 from sightline.attribution.operations import replaced, tensors_in, writes_in_place
 from sightline.attribution.rules import attention
@@ -35,6 +38,7 @@ _IN_PARTS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention.scaled_dot_product_attention,
     "multi_head_attention_forward": attention.multi_head_attention_forward,
 }
+_FUNCTION = re.compile(r"Backward\d*$")  # what autograd adds to the name of a function
 _MAX_POOLING = frozenset(name for name in operations.LINEAR if "max_pool" in name)
 
 
@@ -59,8 +63,22 @@ class Interception(TorchFunctionMode):
         self._outputs = WeakTensorKeyDictionary()  # output of an input layer, before any ReLU -> that layer
         self._linear = WeakTensorKeyDictionary()  # output of another linear layer -> that layer
         self._gates = WeakTensorKeyDictionary()  # made to multiply something -> by which function
+        self._nonnegative = WeakTensorKeyDictionary()  # nothing below 0 -> its version then
         self._dependent[images] = self._images[images] = True
         self._roots: list[Node] = [images.grad_fn] if images.grad_fn is not None else []
+        self._guards: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> Self:
+        self._guards.append(no_recomputing())
+        self._guards[-1].__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        self._guards.pop().__exit__(kind, error, trace)
 
     def __torch_function__(
         self,
@@ -73,7 +91,8 @@ class Interception(TorchFunctionMode):
         name = operations.name_of(func)
         plain = name.strip("_")
         read = args[0] if plain in operations.SHAPED_AS else (args, kwargs)
-        operands = [t for t in tensors_in(read) if t in self._dependent or self._came_unseen(t)]
+        tensors = tensors_in(read)
+        operands = [t for t in tensors if t in self._dependent or self._came_unseen(t)]
         if not operands:
             return func(*args, **kwargs)
         func = operations.TWICE_DIFFERENTIABLE.get(plain, func)
@@ -98,7 +117,7 @@ class Interception(TorchFunctionMode):
             result = convolve(args, kwargs, self.drawing)[0]
         else:
             result = func(*args, **kwargs)
-        self._note(args[0] if plain == "setitem" else result, plain, operands)
+        self._note(args[0] if plain == "setitem" else result, plain, operands, alone=len(operands) == len(tensors))
         return result
 
     def check_followed(self, logits: Tensor) -> None:
@@ -110,13 +129,17 @@ class Interception(TorchFunctionMode):
         if logits not in self._dependent:
             self._came_unseen(logits)
 
-    def _note(self, result: Any, plain: str, operands: list[Tensor]) -> None:  # noqa: ANN401 - what a function returned
+    def _note(self, result: Any, plain: str, operands: list[Tensor], *, alone: bool) -> None:  # noqa: ANN401
+        """Note what a function returned; `alone` says that it read no other tensors than these operands."""
         gate = plain if plain in operations.GATES else None
         if len(operands) == 1 and plain in operations.LINEAR | operations.ELEMENTWISE:
             gate = self._gates.get(operands[0])  # type: ignore[no-untyped-call]
         made = [tensor for tensor in tensors_in(result) if tensor.requires_grad]
+        keeps = alone and plain in operations.KEEP_NONNEGATIVE and all(map(self._is_nonnegative, operands))
         for tensor in made:
             self._dependent[tensor] = True
+            if keeps or plain in operations.NONNEGATIVE:
+                self._nonnegative[tensor] = tensor._version
             if gate is not None:
                 self._gates[tensor] = gate
             if tensor._base is not None:  # written to through a view
@@ -126,14 +149,20 @@ class Interception(TorchFunctionMode):
                 if operand in self._linear:
                     self._linear[operand].uses += 1
 
+    def _is_nonnegative(self, tensor: Tensor) -> bool:
+        """Whether `tensor` is known to hold nothing below 0, and was not written to since."""
+        return bool(self._nonnegative.get(tensor) == tensor._version)  # type: ignore[no-untyped-call]
+
     def _came_unseen(self, tensor: Tensor) -> bool:
         """Whether `tensor` depends on the images by way of something that calls no torch function."""
         node = tensor.grad_fn
         if node is None or not reaches(node, self._roots):
             return False
+        if type(node).__name__ == "CheckpointFunctionBackward":  # the older kind, which saves nothing
+            raise UnsupportedOperationError(RECOMPUTED)
         if self._strict:
             raise UnsupportedOperationError(
-                f"LRP cannot look into '{type(node).__name__.removesuffix('Backward')}' (an autograd.Function, or "
+                f"LRP cannot look into '{_FUNCTION.sub('', type(node).__name__)}' (an autograd.Function, or "
                 f"compiled code), whose result is read at {_caller()}; "
                 f"pass it by its gradient with unknown='gradient', or write it in torch operations"
             )
@@ -206,7 +235,8 @@ class Interception(TorchFunctionMode):
         linear_map, x, weight, bias = map_of(plain, args, kwargs)
         layer = LinearLayer(linear_map, 2 if plain == "linear" else weight.ndim)
         rule = composite.linear if plain == "linear" else composite.convolution
-        y = ruled(func(*args, **kwargs), x, weight, bias, layer, rule, self.drawing)
+        y = func(*args, **kwargs)
+        y = ruled(y, x, weight, bias, layer, rule, self.drawing, nonnegative=self._is_nonnegative(x))
         self._linear[y] = layer
         return y
 

@@ -7,11 +7,20 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
 from sightline.attribution.composites import COMPOSITES, Composite, InputRule
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.explainer import Explainer, backward_passes, find_layer, recording, select, stack_maps
+from sightline.attribution.explainer import (
+    Explainer,
+    backward_passes,
+    classify,
+    find_layer,
+    recording,
+    select,
+    stack_maps,
+)
 from sightline.attribution.interception import Interception
 from sightline.attribution.rules.input_layer import InputLayer
 from sightline.attribution.targets import Selection, Target
@@ -151,7 +160,7 @@ class _Propagation:
             given = leaf.clone()  # the model may write to it
             watch = Interception(given, self.drawing, strict=strict, input_rule=self.input_rule is not None)
             with watch, _outputs_of(model, self.layers) as outputs:
-                logits = model(given)
+                logits = classify(model, given)
             selection = select(target, logits, images)
             watch.check_followed(logits)
             stops = [layer.output for layer in watch.input_layers] if self.input_rule else [leaf]
@@ -160,11 +169,12 @@ class _Propagation:
                     "no convolution or linear layer reads the images, so the input rule has nowhere to apply; "
                     "explain with input_rule=None"
                 )
-            at = stops + list(outputs.values())
+            at: list[Tensor | GradientEdge] = [*stops, *(output.edge for output in outputs.values())]
             passes = list(backward_passes(selection, at, self.drawing, create_graph=keep_graph))
             maps = [self._map(leaf, watch.input_layers, cs[: len(stops)]) for cs in passes]
             hidden = _relevance([layer.output for layer in watch.input_layers], passes, selection)
-            named = _relevance(list(outputs.values()), [cs[len(stops) :] for cs in passes], selection)
+            values = [output.value for output in outputs.values()]
+            named = _relevance(values, [cs[len(stops) :] for cs in passes], selection)
             explanation = Explanation(
                 logits,
                 stack_maps(maps, selection),
@@ -194,19 +204,34 @@ def _relevance(at: list[Tensor], passes: list[tuple[Tensor | None, ...]], select
     return found
 
 
+@dataclass(frozen=True)
+class _Output:
+    """What a layer returned, also where the model changes it in place afterwards.
+
+    Attributes:
+        value: a copy.
+        edge: where relevance arrives at it.
+    """
+
+    value: Tensor
+    edge: GradientEdge
+
+
 @contextmanager
-def _outputs_of(model: nn.Module, layers: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
+def _outputs_of(model: nn.Module, layers: tuple[str, ...]) -> Iterator[dict[str, _Output]]:
     """Catch what layers return while the block runs.
 
     Raises:
         LayerNotFoundError: there is no such layer, or it returned no tensor that can be differentiated.
     """
-    caught: dict[str, Tensor] = {}
+    caught: dict[str, _Output] = {}
     hooks: list[RemovableHandle] = []
 
     def catch(name: str) -> Any:  # noqa: ANN401 - a hook
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401 - whatever it returns
-            caught[name] = output
+            with torch._C.DisableTorchFunction():  # it is read here, and not by the model
+                if isinstance(output, Tensor) and output.requires_grad:
+                    caught[name] = _Output(output.clone(), get_gradient_edge(output))
 
         return hook
 
@@ -217,8 +242,7 @@ def _outputs_of(model: nn.Module, layers: tuple[str, ...]) -> Iterator[dict[str,
         for hook in hooks:
             hook.remove()
     for name in layers:
-        output = caught.get(name)
-        if not isinstance(output, Tensor) or not output.requires_grad:
+        if name not in caught:
             raise LayerNotFoundError(f"layer '{name}' must return one tensor on the way from the images to the logits")
 
 

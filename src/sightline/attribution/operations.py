@@ -45,6 +45,18 @@ PRODUCTS = ELEMENTWISE | _words("matmul rmatmul bmm einsum")
 QUOTIENT = _words("div idiv truediv itruediv divide true_divide")
 # Between 0 and 1: what they multiply is the signal, and they are its gate; passed by their gradient
 GATES = _words("sigmoid hardsigmoid softmax")
+# Never below 0
+NONNEGATIVE = _words("relu relu6 hardsigmoid sigmoid softmax abs square exp softplus")
+# Not below 0 where nothing that they read is
+KEEP_NONNEGATIVE = _words(
+    """
+    cat concat concatenate stack sum mean view view_as reshape flatten squeeze unsqueeze permute transpose movedim
+    contiguous clone to float double half bfloat16 expand chunk split unbind getitem index_select narrow select
+    avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+    max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
+    dropout dropout1d dropout2d dropout3d
+    """
+)
 # The same values in the same or another layout: what is still "the images" for the input rule
 IMAGE_KEEPING = _words("contiguous clone to type float double half bfloat16 cpu cuda flatten reshape view")
 CONVOLUTIONS = _words("conv1d conv2d conv3d")

@@ -1,13 +1,14 @@
 """SmoothGrad and its kin: what becomes of any explanation when noise is added to the image."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution.explainer import Explainer, evaluation_mode, recording, same_scores, select
+from sightline.attribution.chosen import Chosen
+from sightline.attribution.explainer import Explainer, classify, evaluation_mode, recording, select
 from sightline.attribution.gradient import Saliency
 from sightline.attribution.targets import Selection, Target
 from sightline.errors import SettingsError
@@ -18,22 +19,6 @@ _FORMS: dict[str, Callable[[Tensor], Tensor]] = {  # of maps (N, samples, ...)
     "squared": lambda maps: maps.square().mean(1),
     "variance": lambda maps: maps.var(1, correction=0),
 }
-
-
-@dataclass(frozen=True)
-class _Chosen(Target):
-    """What was chosen from the images themselves, for the noisy images `rows` `(B,)` made from them."""
-
-    selection: Selection
-    rows: Tensor
-
-    def select(self, logits: Tensor) -> Selection:
-        def scores(logits: Tensor, rows: Tensor) -> Tensor:
-            return same_scores(self.selection, logits, self.rows[rows])
-
-        classes = None if self.selection.classes is None else self.selection.classes[self.rows]
-        own = torch.arange(len(logits), device=self.rows.device)
-        return replace(self.selection, scores=scores(logits, own), classes=classes, again=scores)
 
 
 @dataclass(frozen=True)
@@ -88,7 +73,7 @@ class SmoothGrad(Explainer):
         keep_graph = torch.is_grad_enabled()
         with recording(images), torch.set_grad_enabled(keep_graph):  # `inner` records for itself
             images = images.detach()
-            logits = model(images.clone())  # the model may write to it
+            logits = classify(model, images.clone())  # the model may write to it
             selection = select(target, logits, images)
             noise = self.draw(images)
             with evaluation_mode(model):
@@ -111,7 +96,7 @@ class SmoothGrad(Explainer):
         sigma = self.noise * (images.amax(axes, keepdim=True) - images.amin(axes, keepdim=True))
         maps = torch.cat(
             [
-                self.inner(model, images[r] + sigma[r] * noise[d], _Chosen(selection, r)).attribution
+                self.inner(model, images[r] + sigma[r] * noise[d], Chosen(selection, r)).attribution
                 for r, d in zip(torch.split(rows, self.batch_size), torch.split(draws, self.batch_size), strict=True)
             ]
         )

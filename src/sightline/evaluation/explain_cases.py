@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sightline.attribution import Explainer, Label, Predicted, Selection, Target, upsample_to
+from sightline.attribution import Class, EveryClass, Explainer, Label, Predicted, Target, upsample_to
+from sightline.attribution.explainer import classify
+from sightline.attribution.streaming import images_together, part_of, parts
 from sightline.data.cohort import Task
 from sightline.errors import DataError, SettingsError, ShapeError, SightlineError
 from sightline.evaluation.explaining import rows_of
@@ -55,22 +57,9 @@ class Piece:
     gap: NDArray[np.float64] | None
 
 
-@dataclass(frozen=True)
-class _Outputs(Target):
-    """Some outputs of the model, a map each."""
-
-    indices: tuple[int, ...]
-
-    def select(self, logits: Tensor) -> Selection:
-        def scores(logits: Tensor, rows: Tensor) -> Tensor:
-            return logits[:, list(self.indices)].T
-
-        return Selection(scores(logits, torch.arange(len(logits))), every=True, again=scores)
-
-
 def images_at_once(maps_at_once: int, aim: Aim, num_classes: int) -> int:
     """How many images a batch may have so that their maps are at most `maps_at_once`, or else one."""
-    return max(1, maps_at_once // num_classes) if aim == "every" else maps_at_once
+    return images_together(num_classes if aim == "every" else 1, maps_at_once)
 
 
 def explain_cases(
@@ -94,7 +83,7 @@ def explain_cases(
         aim: what to explain.
         task: of the model.
         num_classes: K.
-        maps_at_once: most maps that are held at a time; a batch of more images is explained class by class.
+        maps_at_once: most maps that are held at a time; more are drawn in parts.
         wanted: whether a case, by its name, is to be explained by a method.
         unfit: told of a method that cannot explain this model, which is left out from there on; None raises its error.
 
@@ -117,17 +106,20 @@ def explain_cases(
             rows = np.array([wanted(case, name) for case in batch.cases], dtype=bool)
             if not rows.any():
                 continue
-            part = rows_of(here, rows)
-            for target in _targets(aim, part, num_classes, offset, maps_at_once):
+            wished = rows_of(here, rows)
+            target = _target(aim, wished, num_classes, offset)
+            count = num_classes - offset if aim == "every" else 1
+            for some, classes in parts(len(wished.images), count, maps_at_once):
+                part = Batch(wished.images[some], wished.labels[some], wished.regions[some], wished.cases[some])
                 try:
-                    explanation = _explain(explainer, model, part.images, target)
+                    explanation = _explain(explainer, model, part.images, part_of(target, some, classes))
                 except SightlineError as error:
                     if unfit is None:
                         raise
                     unfit(name, error)
                     del left[name]
                     break
-                yield from _pieces(name, explanation, target, part, task, num_classes, aim == "every")
+                yield from _pieces(name, explanation, classes if aim == "every" else None, part, task, num_classes)
 
 
 def _offset(model: nn.Module, images: Tensor, task: Task, num_classes: int) -> int:
@@ -135,7 +127,7 @@ def _offset(model: nn.Module, images: Tensor, task: Task, num_classes: int) -> i
     given, axes = images.ndim - 2, spatial_axes(model)
     try:
         with torch.no_grad():
-            logits = model(images[:1].clone())
+            logits = classify(model, images[:1].clone())
         probabilities_of(logits, task, num_classes)  # which refuses another number
     except (RuntimeError, ValueError) as error:
         if axes in (None, given):
@@ -144,21 +136,18 @@ def _offset(model: nn.Module, images: Tensor, task: Task, num_classes: int) -> i
     return num_classes - int(logits.shape[1])
 
 
-def _targets(aim: Aim, batch: Batch, num_classes: int, offset: int, maps_at_once: int) -> Iterator[Target]:
+def _target(aim: Aim, batch: Batch, num_classes: int, offset: int) -> Target:
     if aim == "predicted":
-        yield Predicted()
-    elif aim == "label":
+        return Predicted()
+    if aim == "every":
+        return EveryClass()
+    if aim == "label":
         if batch.labels.ndim > 1 or offset or bool((batch.labels < 0).any()):
             raise SettingsError("the label can be explained where each image has one, and each class an output")
-        yield Label(batch.labels)
-    elif aim == "every":
-        step = max(1, maps_at_once // len(batch.images))
-        for first in range(0, num_classes - offset, step):
-            yield _Outputs(tuple(range(first, min(first + step, num_classes - offset))))
-    elif not offset <= aim < num_classes:
+        return Label(batch.labels)
+    if not offset <= aim < num_classes:
         raise SettingsError(f"class must lie in {offset} to {num_classes - 1}, got {aim}")
-    else:
-        yield _Outputs((aim - offset,))
+    return Class(aim - offset)
 
 
 def _explain(explainer: Explainer, model: nn.Module, images: Tensor, target: Target) -> Explanation:
@@ -172,13 +161,13 @@ def _explain(explainer: Explainer, model: nn.Module, images: Tensor, target: Tar
 
 
 def _pieces(
-    method: str, explanation: Explanation, target: Target, batch: Batch, task: Task, num_classes: int, every: bool
+    method: str, explanation: Explanation, some: slice | None, batch: Batch, task: Task, num_classes: int
 ) -> Iterator[Piece]:
     logits, count, size = explanation.logits, len(batch.images), tuple(batch.images.shape[2:])
     offset = num_classes - logits.shape[1]
     maps = explanation.attribution
-    if isinstance(target, _Outputs):
-        classes = torch.tensor(target.indices).expand(count, -1) + offset  # (N, M)
+    if some is not None:
+        classes = torch.arange(some.start, some.stop).expand(count, -1) + offset  # (N, M)
     elif explanation.target is None or maps.ndim != batch.images.ndim:
         raise ShapeError(f"{method} must draw one map an image, (N, C, *S), got {tuple(maps.shape)}")
     else:
@@ -206,7 +195,7 @@ def _pieces(
             logits[row].cpu().double().numpy(),
             answers[row],
             classes[row].numpy().astype(np.int64),
-            logits.shape[1] if every else 1,
+            1 if some is None else logits.shape[1],
             summed[row].astype(np.float32),
             allowed[row].astype(np.float32),
             drawn_at,

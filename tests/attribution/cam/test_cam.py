@@ -106,7 +106,9 @@ def test_models_of_another_form_are_refused(make_images: MakeImages, head: str) 
 
 def test_a_layer_that_is_not_the_last_feature_map_is_refused(make_images: MakeImages) -> None:
     model = Head(lambda net, x: net.fc(x.relu_().mean((2, 3))))
-    with pytest.raises(UnsupportedOperationError, match="of layer 'conv': it is not the last one"):
+    with pytest.raises(
+        UnsupportedOperationError, match="of layer 'conv': other features are between it and the logits"
+    ):
         CAM("conv")(model, make_images(), Class(0))
 
 

@@ -184,7 +184,7 @@ def test_cam_takes_a_mixer_and_no_class_token(
     mixer = ready(timm.models.MlpMixer(img_size=32, patch_size=8, embed_dim=8, num_blocks=2, num_classes=3))
     explanation = CAM()(mixer, images, EveryClass())
     torch.testing.assert_close(explanation.attribution.mean((2, 3, 4)) + mixer.head.bias, explanation.logits)
-    with pytest.raises(UnsupportedOperationError, match="it is not the last one"):
+    with pytest.raises(UnsupportedOperationError, match="other features are between it and the logits"):
         CAM()(timm_vit(), images, Class(0))
     with pytest.raises(UnsupportedOperationError, match="and places alone"):
         CAM()(timm_vit(global_pool="avg", pool_include_prefix=True, fc_norm=False), images, Class(0))

@@ -1,6 +1,7 @@
 """CAM: feature maps weighed by the one linear layer behind global average pooling."""
 
 from dataclasses import dataclass
+from math import prod
 
 from torch import Tensor, nn
 
@@ -62,11 +63,12 @@ class CAM(Explainer):
         """
 
         def weigh(features: FeatureMap, gradient: Tensor) -> Tensor:
-            places = gradient[0, 0].numel()
+            places = prod(gradient.shape[2:])
             _check_head(features)
             mean = gradient.mean(tuple(range(2, gradient.ndim)), keepdim=True)
-            spread = (gradient - mean).abs().amax()
-            if features.layout.prefix or spread > 1e-3 * mean.abs().amax():
+            spread = (gradient - mean).abs()
+            uneven = gradient.numel() and spread.amax() > 1e-3 * mean.abs().amax()  # a batch may be empty
+            if features.layout.prefix or uneven:
                 raise _refusal(features, "the pooling does not take all places, and places alone, alike")
             return places * mean
 
@@ -75,7 +77,7 @@ class CAM(Explainer):
 
 def _check_head(features: FeatureMap) -> None:
     if features.head is None:
-        raise _refusal(features, "it is not the last one")
+        raise _refusal(features, "other features are between it and the logits")
     other = [name for name in features.head if name not in _POOLING | _LINEAR | _KEEPING]
     if other:
         raise _refusal(features, f"the head calls '{other[0]}'")

@@ -12,7 +12,7 @@ from torch.autograd.graph import Node
 from sightline.attribution.cam.layout import Grid, Layout, find_layout
 from sightline.attribution.cam.watch import Candidate, Watch
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.explainer import find_layer, select
+from sightline.attribution.explainer import classify, find_layer, select
 from sightline.attribution.graph import reaches
 from sightline.attribution.interception import Interception
 from sightline.attribution.targets import Selection, Target
@@ -81,14 +81,17 @@ def capture(
     """
     size = tuple(images.shape[2:])
     if not size:
-        raise ShapeError(f"images must have a spatial axis for a class activation map, got {tuple(images.shape)}")
+        raise ShapeError(
+            f"images must have a spatial axis for a class activation map, got {tuple(images.shape)}; "
+            "explain rows of numbers by Saliency or LRP"
+        )
     given = images.detach().requires_grad_().clone()  # the model may write to it
     root = given.grad_fn
     names = (options.layer,) if isinstance(options.layer, str) else options.layer or ()
     watch = Watch(given)
     freeze = Interception(given, drawing, strict=False)  # only batch norm answers: its samples must not mix
     with _outputs_of(model, names, watch) as outputs, freeze, watch:
-        logits = model(given)
+        logits = classify(model, given)
     selection = select(target, logits, images)
 
     def layout(tensor: Tensor, channels: int) -> Layout:
@@ -169,7 +172,10 @@ def _last(watch: Watch, scores: Tensor, root: Node | None, layout: _FindLayout) 
             living = living or found
     best = living or dead
     if best is None:
-        raise LayerNotFoundError("no feature map that the logits depend on was found; name a layer")
+        raise LayerNotFoundError(
+            "no feature map (N, C, *S) that the logits depend on was found, where a class activation map is drawn; "
+            "name its layer, or explain pixels, as Saliency and LRP do"
+        )
     return best
 
 

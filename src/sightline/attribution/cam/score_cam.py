@@ -73,7 +73,7 @@ class ScoreCAM(Explainer):
         for channels, at in zip(*chunks, strict=True):
             masks = _in_unit_range(upsample_to(channels, size))
             scores.append(same_scores(selection, model(images[at] * masks), at))
-        weights = torch.cat(scores, 1).view(-1, *features.shape[:2]).softmax(-1)  # (M, N, C)
+        weights = torch.cat(scores, 1).view(len(selection.scores), *features.shape[:2]).softmax(-1)  # (M, N, C)
         maps = [(each.view(*each.shape, *[1] * len(size)) * features).sum(1, keepdim=True) for each in weights]
         return [map_.relu() if self.rectify else map_ for map_ in maps]
 

@@ -1,6 +1,7 @@
 """Class activation maps that weigh feature maps by the gradient of the score there."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Protocol
 
 import torch
@@ -68,4 +69,5 @@ def explain_by_weighing(
 def _average(maps: list[Tensor]) -> Tensor:
     """Average maps at the largest of their resolutions, where each keeps its sum."""
     large = upsample_to_largest(maps)
-    return torch.stack([new * (old.numel() / new.numel()) for old, new in zip(maps, large, strict=True)]).mean(0)
+    ratios = [prod(old.shape[2:]) / prod(new.shape[2:]) for old, new in zip(maps, large, strict=True)]
+    return torch.stack([new * ratio for new, ratio in zip(large, ratios, strict=True)]).mean(0)

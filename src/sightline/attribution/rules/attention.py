@@ -97,7 +97,7 @@ def multi_head_attention_forward(
         weights = list(in_proj_weight.chunk(3))  # type: ignore[union-attr]
     biases = [None, None, None] if in_proj_bias is None else list(in_proj_bias.chunk(3))
     projected = [
-        F.linear(x, w, b).view(-1, N, num_heads, E // num_heads).permute(1, 2, 0, 3)  # type: ignore[arg-type]
+        F.linear(x, w, b).view(len(x), N, num_heads, E // num_heads).permute(1, 2, 0, 3)  # type: ignore[arg-type]
         for x, w, b in zip((query, key, value), weights, biases, strict=True)
     ]
     mask = _mask(attn_mask, key_padding_mask, (N, num_heads, L, T), query.dtype)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -68,6 +69,8 @@ def batch_norm(
     Raises:
         ShapeError: a single value a channel is to be normalised by its own statistics.
     """
+    if not x.numel():  # on an empty batch torch's kernel for the backward divides by zero and ends the process
+        return F.batch_norm(x, norm.mean, norm.var, norm.weight, norm.bias, norm.training, momentum, norm.eps)
     if norm.training and x.numel() == x.shape[1]:
         raise ShapeError(f"batch normalisation in training mode needs several values a channel, got {tuple(x.shape)}")
     parts = x, norm.weight, norm.bias, norm.mean, norm.var, norm.training, momentum, norm.eps

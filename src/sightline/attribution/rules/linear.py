@@ -53,26 +53,34 @@ class LinearLayer:
         """Whether the layer and the normalisation behind it are one."""
         return self.norm is not None and self.uses == 1 and self.map.outputs is not None
 
-    def effective(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Weights and bias with the normalisation merged into them, on the graph."""
+    def effective(self, y: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Output, weights and bias with the normalisation merged into them, on the graph; `y` is the output without."""
         if not self.merged:
-            return weight, bias
+            return y, weight, bias
         norm: Norm = self.norm  # type: ignore[assignment]
         axis: int = self.map.outputs  # type: ignore[assignment]
-        z = _with_bias(self.map.forward(x, weight), bias, weight)
-        scale = channel_scale(z, norm.var, norm.weight, norm.training, norm.eps).to(weight.dtype)  # (out,)
+        scale = channel_scale(y, norm.var, norm.weight, norm.training, norm.eps).to(weight.dtype)  # (out,)
         if norm.training or norm.mean is None:
-            mean = z.mean([d for d in range(z.ndim) if d != 1])
+            mean = y.mean([d for d in range(y.ndim) if d != 1])
         else:
             mean = norm.mean.to(weight.dtype)
         shift = -mean * scale if norm.bias is None else norm.bias - mean * scale
         view = [1] * weight.ndim
         view[axis] = -1
-        return weight * scale.view(view), shift if bias is None else bias * scale + shift
+        z = _with_bias(y * scale.view(-1, *(1,) * (y.ndim - 2)), shift, weight)
+        return z, weight * scale.view(view), shift if bias is None else bias * scale + shift
 
 
 def ruled(
-    y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, layer: LinearLayer, rule: Rule, drawing: Drawing
+    y: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    layer: LinearLayer,
+    rule: Rule,
+    drawing: Drawing,
+    *,
+    nonnegative: bool = False,
 ) -> Tensor:
     """Answer an explanation that arrives at a linear layer by the rule of a composite.
 
@@ -84,58 +92,72 @@ def ruled(
         layer: what it is.
         rule: how relevance is shared.
         drawing: of this forward pass.
+        nonnegative: `x` is known to hold nothing below 0, which spares rules of signs half of their work.
 
     Returns:
         `y`.
     """
 
-    def answer(c: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor]:
+    def answer(c: Tensor, x: Tensor, weight: Tensor, y: Tensor, bias: Tensor | None = None) -> tuple[Tensor]:
         dtype = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):  # sums of one sign need more than half precision
-            given = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-            merged, merged_bias = layer.effective(*given)
-            return (_ANSWERS[type(rule)](rule, layer.map, c.to(dtype), given[0], merged, merged_bias).to(c.dtype),)
+            z, w, b = layer.effective(y.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
+            part = _Part(layer.map, x.to(dtype), w, b, nonnegative)
+            return (_ANSWERS[type(rule)](rule, part, z, c.to(dtype)).to(c.dtype),)
 
-    return switch(y, (x, weight) if bias is None else (x, weight, bias), answer, drawing)
-
-
-def _epsilon(rule: Epsilon, op: LinearMap, c: Tensor, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    z = _with_bias(op.forward(x, w), b, w)
-    return op.transpose(z * c / _stabilised(z, rule.epsilon), w, x)
+    return switch(y, (x, weight, y) if bias is None else (x, weight, y, bias), answer, drawing)
 
 
-def _alpha_beta(rule: AlphaBeta, op: LinearMap, c: Tensor, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    r = _with_bias(op.forward(x, w), b, w) * c
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A linear layer with its input: what all rules need."""
+
+    map: LinearMap
+    x: Tensor
+    weight: Tensor
+    bias: Tensor | None
+    nonnegative: bool
+
+    def shared(
+        self, r: Tensor, of_positive: Tensor, of_negative: Tensor, bias: Tensor | None, epsilon: float
+    ) -> Tensor:
+        """Share `r` by `x+` times one set of weights and `x-` times another."""
+        x, forward, transpose = self.x, self.map.forward, self.map.transpose
+        if self.nonnegative:
+            total = forward(x, of_positive)
+        else:
+            total = forward(x.clamp(min=0), of_positive) + forward(x.clamp(max=0), of_negative)
+        s = r / _stabilised(_with_bias(total, bias, of_positive), epsilon)
+        if self.nonnegative:
+            return transpose(s, of_positive, x)
+        return torch.where(x >= 0, transpose(s, of_positive, x), transpose(s, of_negative, x))
+
+
+def _epsilon(rule: Epsilon, layer: _Part, z: Tensor, c: Tensor) -> Tensor:
+    return layer.map.transpose(z * c / _stabilised(z, rule.epsilon), layer.weight, layer.x)
+
+
+def _alpha_beta(rule: AlphaBeta, layer: _Part, z: Tensor, c: Tensor) -> Tensor:
+    r, w, b = z * c, layer.weight, layer.bias
     positive, negative = w.clamp(min=0), w.clamp(max=0)
-    answer = rule.alpha * _signed(op, r, x, positive, negative, None if b is None else b.clamp(min=0), rule.epsilon)
+    answer = layer.shared(r, positive, negative, None if b is None else b.clamp(min=0), rule.epsilon)
     if not rule.beta:
-        return answer
-    return answer - rule.beta * _signed(
-        op, r, x, negative, positive, None if b is None else b.clamp(max=0), rule.epsilon
-    )
+        return rule.alpha * answer
+    against = layer.shared(r, negative, positive, None if b is None else b.clamp(max=0), rule.epsilon)
+    return rule.alpha * answer - rule.beta * against
 
 
-def _z_plus(rule: ZPlus, op: LinearMap, c: Tensor, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    return _alpha_beta(AlphaBeta(1, 0, rule.epsilon), op, c, x, w, b)
+def _z_plus(rule: ZPlus, layer: _Part, z: Tensor, c: Tensor) -> Tensor:
+    return _alpha_beta(AlphaBeta(1, 0, rule.epsilon), layer, z, c)
 
 
-def _gamma(rule: Gamma, op: LinearMap, c: Tensor, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    z = _with_bias(op.forward(x, w), b, w)
-    r = z * c
+def _gamma(rule: Gamma, layer: _Part, z: Tensor, c: Tensor) -> Tensor:
+    r, w, b = z * c, layer.weight, layer.bias
     positive, negative = w + rule.gamma * w.clamp(min=0), w + rule.gamma * w.clamp(max=0)
     more = None if b is None else b + rule.gamma * b.clamp(min=0)
     less = None if b is None else b + rule.gamma * b.clamp(max=0)
-    above = _signed(op, torch.where(z > 0, r, 0), x, positive, negative, more, rule.epsilon)
-    return above + _signed(op, torch.where(z < 0, r, 0), x, negative, positive, less, rule.epsilon)
-
-
-def _signed(
-    op: LinearMap, r: Tensor, x: Tensor, of_positive: Tensor, of_negative: Tensor, bias: Tensor | None, epsilon: float
-) -> Tensor:
-    """Share `r` by `x+` times one set of weights and `x-` times another."""
-    total = op.forward(x.clamp(min=0), of_positive) + op.forward(x.clamp(max=0), of_negative)
-    s = r / _stabilised(_with_bias(total, bias, of_positive), epsilon)
-    return torch.where(x >= 0, op.transpose(s, of_positive, x), op.transpose(s, of_negative, x))
+    above = layer.shared(torch.where(z > 0, r, 0), positive, negative, more, rule.epsilon)
+    return above + layer.shared(torch.where(z < 0, r, 0), negative, positive, less, rule.epsilon)
 
 
 def _with_bias(z: Tensor, bias: Tensor | None, weight: Tensor) -> Tensor:

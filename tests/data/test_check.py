@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sightline.data.check import Problem, check_cohort, raise_on_problems
+from sightline.data.check import Problem, check_cohort, raise_on_problems, readable_cases
 from sightline.data.cohort import Case, Cohort
+from sightline.data.readers.checksums import sha256_of, with_checksums
 from sightline.data.reading import read_cohort
-from sightline.errors import DataError
+from sightline.errors import DataError, MissingExtraError
 
 Save = Callable[[Path, np.ndarray], Path]
 
@@ -98,3 +99,50 @@ def test_raising_tells_the_first_and_counts_the_others() -> None:
         raise_on_problems([Problem("a", "a: bad")])
     with pytest.raises(DataError, match=r"^a: bad \(and 2 more: `sightline prepare check` lists them\)$"):
         raise_on_problems([Problem("a", "a: bad")] * 3)
+
+
+def test_a_file_that_is_not_the_one_it_was_is_found_by_its_checksum(cohort: Cohort, folder: Path, save: Save) -> None:
+    known = with_checksums(cohort)
+    assert whats(known) == []
+    was = known.cases[0].sha256
+    save(folder / "ill" / "0.png", np.zeros((16, 20), np.uint8))
+    now = sha256_of(folder / "ill" / "0.png")
+    assert whats(known) == [f"ill/0.png: its sha256 is {now}, not {was} as the cohort says"]
+    assert whats(known, pixels=False) == []
+
+
+def test_a_part_of_a_file_is_there_if_the_file_is(cohort: Cohort, folder: Path) -> None:
+    np.savez(folder / "films.npz", a=np.ones((16, 20), np.uint8))
+    assert whats(with_first(cohort, image=folder / "films.npz#a")) == []
+    (what,) = whats(with_first(cohort, image=folder / "films.npz#b"))
+    assert what.startswith("films.npz#b: no array 'b'")
+
+
+def test_cases_with_broken_files_are_left_out_and_listed(cohort: Cohort, folder: Path, save: Save) -> None:
+    (folder / "ill" / "0.png").write_bytes(b"")
+    (folder / "ill" / "2.png").unlink()
+    save(folder / "masks" / "well" / "1.png", np.zeros((16, 20), np.uint8))
+    done: list[tuple[int, int]] = []
+    left, problems = readable_cases(cohort, progress=lambda *n: done.append(n))
+    assert [case.id for case in left.cases] == ["ill/1.png", "well/0.png", "well/2.png"]
+    assert [problem.case for problem in problems] == ["ill/0.png", "ill/2.png", "well/1.png"]
+    assert problems[1].what == "ill/2.png: no such file"
+    assert done == [(number, 6) for number in range(1, 7)]
+    with pytest.raises(
+        DataError, match=r"^ill/0.png: unreadable .*\(and 2 more: `sightline prepare check` lists them\)$"
+    ):
+        readable_cases(cohort, strict=True)
+
+
+def test_a_cohort_without_broken_files_stays_as_it_is(cohort: Cohort) -> None:
+    assert readable_cases(cohort, strict=True) == (cohort, [])
+
+
+def test_a_missing_codec_is_no_fault_of_a_file(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise MissingExtraError("x: reading JPEG-LS needs the extra 'dicom': pip install 'sightline[dicom]'")
+
+    monkeypatch.setattr("sightline.data.prepared.read_unit", missing)
+    for check in (lambda: readable_cases(cohort), lambda: check_cohort(cohort, pixels=True)):
+        with pytest.raises(MissingExtraError, match="needs the extra 'dicom'"):
+            check()

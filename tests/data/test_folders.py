@@ -73,3 +73,22 @@ def test_a_mix_of_classes_and_splits_is_an_error(folder: Path, save: Save) -> No
     save(folder / "train" / "ill" / "1.png", GREY)
     with pytest.raises(DataError, match=r"cannot tell classes from splits: train hold folders"):
         read_class_folders(folder)
+
+
+def test_images_and_masks_of_any_kind_are_found_by_their_stem(tmp_path: Path) -> None:
+    names = {"a.nii.gz": "a.png", "b.v2.dcm": "b.v2.nii.gz", "c.npz": "c.json", "IM0004": "IM0004.npy"}
+    for image, mask in names.items():
+        for file in (tmp_path / "ill" / image, tmp_path / "masks" / "ill" / mask):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / "ill" / "notes").write_text("no image")
+    (tmp_path / "masks" / "ill" / "notes.txt").write_text("no mask")
+    cohort = read_class_folders(tmp_path)
+    found = {case.image.name: case.mask.name if case.mask else None for case in cohort.cases}
+    assert found == names
+
+
+def test_a_mask_of_outlines_without_image_is_an_error(folder: Path) -> None:
+    (folder / "masks" / "ill" / "9.json").write_text("{}")
+    with pytest.raises(DataError, match=r"^masks/ill/9.json: mask without image; add the image or remove the mask$"):
+        read_class_folders(folder)

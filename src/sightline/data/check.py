@@ -1,13 +1,19 @@
 """Everything in a cohort that would spoil a run, found before it starts."""
 
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sightline.data.cohort import Case, Cohort
 from sightline.data.prepared import ImageCache, Loader, Preprocessing
-from sightline.errors import DataError, SightlineError
+from sightline.data.readers.checksums import sha256_of
+from sightline.data.readers.files import located
+from sightline.errors import DataError, DataNotFoundError, ShapeError
+
+_UNUSABLE = (DataError, DataNotFoundError, ShapeError)  # of a file, unlike a codec that is not installed
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,49 @@ def check_cohort(cohort: Cohort, *, pixels: bool) -> list[Problem]:
 
     Args:
         cohort: the images.
-        pixels: also read every image and mask: broken files, NaN pixels, masks that are empty or of another size.
+        pixels: also read every image and mask: broken files, NaN pixels, masks that are empty or of another size, and
+            images whose checksum is not the one given.
+
+    Raises:
+        MissingExtraError: a codec for an image is not installed.
     """
     return [*_classes(cohort), *_patients(cohort), *(p for case in cohort.cases for p in _case(case, cohort, pixels))]
+
+
+def readable_cases(
+    cohort: Cohort, *, strict: bool = False, progress: Callable[[int, int], None] | None = None
+) -> tuple[Cohort, list[Problem]]:
+    """Leave out the cases whose files cannot be used, so that one broken file among thousands does not end a run.
+
+    Every image, variant and mask is read, in parallel. A codec that is not installed ends it all the same: it is the
+    machine that has the problem, and every file of that kind would go.
+
+    Args:
+        cohort: the images.
+        strict: leave nothing out.
+        progress: called with the number of cases done and their total after each.
+
+    Returns:
+        The cohort without them, and why each was left out, in the order of the cases.
+
+    Raises:
+        DataError: there are any, and `strict`.
+        MissingExtraError: a codec is not installed.
+    """
+
+    def read(case: Case) -> list[Problem]:
+        return list(_case(case, cohort, pixels=True))
+
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 4)) as pool:
+        for done, found in enumerate(pool.map(read, cohort.cases), start=1):
+            problems += found
+            if progress is not None:
+                progress(done, len(cohort.cases))
+    if strict:
+        raise_on_problems(problems)
+    left_out = {problem.case for problem in problems}
+    return replace(cohort, cases=tuple(case for case in cohort.cases if case.id not in left_out)), problems
 
 
 def raise_on_problems(problems: Sequence[Problem]) -> None:
@@ -73,7 +119,7 @@ def _case(case: Case, cohort: Cohort, pixels: bool) -> Iterator[Problem]:
     if (wrong := _label(case, cohort)) is not None:
         yield Problem(case.id, f"{cohort.name(case.image)}: {wrong}")
     files = [case.image, *([case.mask] if case.mask else []), *case.class_masks.values(), *case.variants.values()]
-    missing = [file for file in files if not file.is_file()]
+    missing = [file for file in files if not located(file)[0].is_file()]
     yield from (Problem(case.id, f"{cohort.name(file)}: no such file") for file in missing)
     if pixels:
         yield from _pixels(case, cohort, set(missing))
@@ -95,14 +141,17 @@ def _pixels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]
     if case.image in missing:
         return
     try:
+        if case.sha256 and (found := sha256_of(case.image, name=cohort.name(case.image))) != case.sha256:
+            what = f"{cohort.name(case.image)}: its sha256 is {found}, not {case.sha256} as the cohort says"
+            yield Problem(case.id, what)
         original = loader.image(case).original
-    except SightlineError as error:
+    except _UNUSABLE as error:
         yield Problem(case.id, str(error))
         return
     for variant, file in case.variants.items():
         try:
             size = None if file in missing else loader.image(case, variant).original
-        except SightlineError as error:
+        except _UNUSABLE as error:
             yield Problem(case.id, str(error))
         else:
             if size not in (None, original):
@@ -111,5 +160,5 @@ def _pixels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]
         if mask is not None and mask not in missing:
             try:
                 loader.region(mask, case, original)
-            except SightlineError as error:
+            except _UNUSABLE as error:
                 yield Problem(case.id, str(error))

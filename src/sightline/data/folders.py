@@ -6,7 +6,8 @@ ROOT/<split>/<class>/<stem>.png     ROOT/masks/<split>/<class>/<stem>.png
 ```
 
 The class folders may also lie in `ROOT/images`; then `ROOT` or `ROOT/images` may be given, and the masks are still in
-`ROOT/masks`. An image and its mask share the stem, not necessarily the suffix. Every image counts as a patient of its
+`ROOT/masks`. An image and its mask share the stem, not necessarily the suffix, and a mask may be any file of
+`readers.masks`. Every image counts as a patient of its
 own, since folders say nothing about patients: write the cohort as a table to state them.
 """
 
@@ -14,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sightline.data.cohort import Case, Cohort
-from sightline.data.images import IMAGE_SUFFIXES
+from sightline.data.readers.files import image_stem, is_image_file
+from sightline.data.readers.masks import MASK_SUFFIX
 from sightline.errors import DataError
 
 MASKS, IMAGES = "masks", "images"
@@ -37,7 +39,9 @@ def read_class_folders(folder: Path) -> Cohort:
         masks = _masks(root / MASKS / place.relative_to(images))
         for file in _image_files(place):
             name = file.relative_to(images).as_posix()
-            cases.append(Case(name, file, classes.index(place.name), name, split=split, mask=masks.get(file.stem)))
+            cases.append(
+                Case(name, file, classes.index(place.name), name, split=split, mask=masks.get(image_stem(file)))
+            )
     if not cases:
         raise DataError(f"no images in {folder}: expected {folder.name}/<class>/<image>.png or a cohort.csv")
     cohort = Cohort(root, "multiclass", classes, tuple(cases))
@@ -67,22 +71,21 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    return sorted(
-        f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".") and f.is_file()
-    )
+    return sorted(file for file in folder.iterdir() if is_image_file(file))
 
 
 def _masks(folder: Path) -> dict[str, Path]:
-    return {file.stem: file for file in _image_files(folder)} if folder.is_dir() else {}
+    return {image_stem(file): file for file in folder.iterdir() if _is_mask_file(file)} if folder.is_dir() else {}
+
+
+def _is_mask_file(file: Path) -> bool:
+    outlines = file.suffix.lower() == MASK_SUFFIX and not file.name.startswith(".") and file.is_file()
+    return outlines or is_image_file(file)
 
 
 def _no_mask_without_image(cohort: Cohort) -> None:
     used = {case.mask for case in cohort.cases}
-    stray = sorted(
-        file
-        for file in (cohort.root / MASKS).rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file not in used
-    )
+    stray = sorted(file for file in (cohort.root / MASKS).rglob("*") if file not in used and _is_mask_file(file))
     if stray:
         more = f" (and {len(stray) - 1} more)" if len(stray) > 1 else ""
         raise DataError(f"{cohort.name(stray[0])}: mask without image{more}; add the image or remove the mask")

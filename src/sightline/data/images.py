@@ -1,87 +1,19 @@
-"""Pixels from files, and the plain functions that prepare them."""
+"""The plain functions that prepare pixels; `readers` reads them from files."""
 
-import struct
-import zlib
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from sightline.errors import DataError, DataNotFoundError
+from sightline.errors import DataError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"})
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+ARRAYS = frozenset({".npy", ".npz"})
+DICOM = frozenset({".dcm", ".dicom"})
+NIFTI = frozenset({".nii", ".nii.gz"})
+IMAGE_SUFFIXES = PICTURES | ARRAYS | DICOM | NIFTI
 _LEVELS = 1 << 16
-# PIL raises any of these on a broken file
-_BROKEN = (OSError, ValueError, EOFError, SyntaxError, struct.error, zlib.error, Image.DecompressionBombError)
-
-
-def read_pixels(path: Path, *, colour: bool = False, name: str = "") -> Array:
-    """Read the pixels of an image file as they are stored.
-
-    PNG, JPEG, TIFF and BMP with 8 or 16 bit grey, float grey or 8-bit colour (16-bit colour is read as 8), and `.npy`
-    arrays `(H, W)` or `(H, W, 3)`. Transparency is left out; colour is made grey by its luma (ITU-R 601).
-
-    Args:
-        path: the file.
-        colour: keep the three channels of a colour image.
-        name: what to call the file in messages; by default its own name.
-
-    Returns:
-        uint8, uint16 or float32 pixels, `(H, W)`, or `(H, W, 3)` of a colour image if `colour`.
-
-    Raises:
-        DataNotFoundError: there is no such file.
-        DataError: it cannot be read to its end, or has pixels that are NaN or infinite.
-    """
-    name = name or path.name
-    if not path.is_file():
-        raise DataNotFoundError(f"{name}: no such image file")
-    try:
-        pixels = _read_array(path, colour) if path.suffix.lower() == ".npy" else _read_picture(path, colour)
-    except _BROKEN as error:
-        raise DataError(f"{name}: unreadable or truncated image ({_reason(error, path)})") from None
-    if pixels.size == 0:
-        raise DataError(f"{name}: image without pixels, {pixels.shape}")
-    if pixels.dtype == np.float32 and (bad := int((~np.isfinite(pixels)).sum())):
-        raise DataError(f"{name}: {bad} of {pixels.size} pixels are NaN or infinite")
-    return pixels
-
-
-def _read_picture(path: Path, colour: bool) -> Array:
-    with Image.open(path) as image:
-        if image.mode == "F" or image.mode.startswith("I"):
-            pixels: Array = np.asarray(image)
-            whole = image.mode != "F" and pixels.min() >= 0 and pixels.max() < _LEVELS
-            return pixels.astype(np.uint16 if whole else np.float32)
-        if image.mode in ("1", "L", "LA", "La"):
-            return np.asarray(image.convert("L"))
-        rgb = image.convert("RGB")  # also palettes
-        return np.asarray(rgb if colour else rgb.convert("L"))
-
-
-def _read_array(path: Path, colour: bool) -> Array:
-    pixels: Array = np.load(path, allow_pickle=False)
-    if not isinstance(pixels, np.ndarray) or pixels.dtype.kind not in "buif":
-        raise ValueError("not an array of real numbers")
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim != 2 and pixels.shape[2:] != (3,):
-        raise ValueError(f"array must be (H, W) or (H, W, 3), got {pixels.shape}")
-    if pixels.dtype == bool:
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        pixels = pixels.astype(np.float32)
-    if pixels.ndim == 3 and not colour:
-        grey = pixels @ np.asarray([0.299, 0.587, 0.114], np.float32)
-        pixels = grey if pixels.dtype == np.float32 else np.rint(grey).astype(pixels.dtype)
-    return pixels
-
-
-def _reason(error: BaseException, path: Path) -> str:
-    """Return the error's own words on one line, without the path of this machine."""
-    return " ".join(str(error).replace(str(path), path.name).split()) or type(error).__name__
 
 
 def to_unit(pixels: Array, *, value_range: tuple[float, float] | None = None, name: str = "image") -> Array:

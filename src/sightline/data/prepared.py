@@ -10,7 +10,9 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 
 from sightline.data.cohort import Case, Cohort
-from sightline.data.images import Array, equalise, pad_to_square, read_pixels, resize, to_unit
+from sightline.data.images import Array, equalise, pad_to_square, resize, to_unit
+from sightline.data.readers.masks import read_mask
+from sightline.data.readers.pixels import read_unit
 from sightline.errors import DataError, SettingsError
 from sightline.regions.masks import region_from_mask, resize_region
 
@@ -93,7 +95,7 @@ def prepare_image(
     Raises:
         DataNotFoundError, DataError: the image is missing or cannot be used.
     """
-    pixels = to_unit(read_pixels(path, colour=preprocessing.colour, name=name), value_range=value_range, name=name)
+    pixels = read_unit(path, colour=preprocessing.colour, value_range=value_range, name=name)
     original = (pixels.shape[0], pixels.shape[1])
     pixels = equalise(pixels) if preprocessing.equalise else pixels
     pixels = resize(pad_to_square(pixels) if pad else pixels, preprocessing.size)
@@ -103,7 +105,9 @@ def prepare_image(
     return Prepared(np.rint(channels * 65535).astype(np.uint16), original)
 
 
-def prepare_region(path: Path, size: int, *, pad: bool, original: tuple[int, int], name: str, image: str) -> Array:
+def prepare_region(
+    path: Path, size: int, *, pad: bool, original: tuple[int, int], name: str, image: str, source: Path | None = None
+) -> Array:
     """Read a mask and resize it to the share of each pixel that may be looked at.
 
     Args:
@@ -113,6 +117,7 @@ def prepare_region(path: Path, size: int, *, pad: bool, original: tuple[int, int
         original: height and width of the image, pixels.
         name: what to call the mask in messages.
         image: what to call the image.
+        source: file of the image, which says how some masks lie on it, see `read_mask`.
 
     Returns:
         `(size, size)` uint8, 255 where the model may look.
@@ -120,9 +125,10 @@ def prepare_region(path: Path, size: int, *, pad: bool, original: tuple[int, int
     Raises:
         DataNotFoundError, DataError: the mask is missing, unreadable, empty, or not of the size of the image.
     """
-    mask = read_pixels(path, name=name)
+    mask = read_mask(path, image=source, name=name)
     if mask.shape != original:
-        sizes = "{} x {} pixels, but its image {} has {} x {}".format(*mask.shape[::-1], image, *original[::-1])
+        pixels = " x ".join(map(str, mask.shape[::-1]))
+        sizes = "{} pixels, but its image {} has {} x {}".format(pixels, image, *original[::-1])
         raise DataError(f"{name}: mask has {sizes}; make them one size")
     if mask.dtype == np.float32:
         mask = np.rint(to_unit(mask, name=name) * 255).astype(np.uint8)
@@ -212,6 +218,9 @@ class Loader:
 
         def make() -> Array:
             name, image = self.cohort.name(path), self.cohort.name(case.image)
-            return prepare_region(path, size, pad=self.pad, original=original, name=name, image=image)
+            return prepare_region(
+                path, size, pad=self.pad, original=original, name=name, image=image, source=case.image
+            )
 
-        return self.cache.get((path, size, self.pad, original), make)
+        # a mask of outlines holds those of many images
+        return self.cache.get((path, case.image, size, self.pad, original), make)

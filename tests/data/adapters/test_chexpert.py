@@ -8,7 +8,7 @@ from PIL import Image
 from sightline.data import read_cohort, write_cohort
 from sightline.data.adapters import CheXpert
 from sightline.data.adapters.chexpert import CLASSES
-from sightline.errors import DataError, DataNotFoundError
+from sightline.errors import DataError, DataNotFoundError, SettingsError
 
 HEADER = ",".join(("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *CLASSES))
 
@@ -52,7 +52,7 @@ def test_labels_patients_and_what_else_is_known_come_from_the_tables(download: P
     first, second, *_ = adapted.cohort.cases
     assert first.image == download / "train/patient00001/study1/view1_frontal.jpg"
     assert first.label[CLASSES.index("No Finding")] == 1
-    assert first.about == {"age": "68", "sex": "Female", "view": "AP", "study": "train/patient00001/study1"}
+    assert first.about == {"age": "68", "sex": "F", "view": "AP", "study": "train/patient00001/study1"}
     assert math.isnan(second.label[CLASSES.index("Pneumonia")])
     assert second.label[CLASSES.index("Cardiomegaly")] == 0
 
@@ -70,9 +70,32 @@ def test_the_rules_of_the_isnet_leave_out_and_count(download: Path, tmp_path: Pa
         ("ent00003/study1/view1_frontal.jpg", "view is AP, PA"),
         ("ent00002/study1/view1_frontal.jpg", "age is at least 18"),
     ]
+    assert len(CheXpert(min_age=40).read(download, tmp_path / "out").cohort.cases) == 4
     assert adapted.census[0].classes["Pneumonia"] == 1
     assert adapted.census[-1].classes["Pneumonia"] == 0
     assert all(value in (0, 1) for case in adapted.cohort.cases for value in case.label)
+
+
+def test_the_six_classes_of_the_comparison_with_ham(download: Path, tmp_path: Path) -> None:
+    six = ("Atelectasis", "Consolidation", "Edema", "No Finding", "Pneumonia", "Pneumothorax")
+    adapted = CheXpert(uncertain="negative", classes=six, only="positive").read(download, tmp_path / "out")
+    assert adapted.cohort.task == "multilabel"
+    assert [case.label for case in adapted.cohort.cases] == [(0, 0, 0, 1, 0, 0), (0, 0, 1, 0, 0, 0), (0, 0, 0, 0, 1, 0)]
+    assert adapted.census[-1].rule == f"positive for any of {', '.join(six)}"
+
+
+def test_films_of_one_class_are_a_multi_class_cohort(download: Path, tmp_path: Path) -> None:
+    rules = CheXpert(uncertain="negative", min_age=18, classes=("No Finding", "Cardiomegaly"), only="single")
+    cohort = rules.read(download, tmp_path / "out").cohort
+    assert (cohort.task, cohort.classes) == ("multiclass", ("No Finding", "Cardiomegaly"))
+    assert [(case.patient, case.label) for case in cohort.cases] == [("patient00001", 0), ("patient64541", 1)]
+
+
+def test_an_unknown_class_or_the_same_twice_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"CheXpert has no class 'pneumonia'; did you mean 'Pneumonia'\?"):
+        CheXpert(classes=("pneumonia",))
+    with pytest.raises(SettingsError, match=r"classes must be one or more different names, got Edema, Edema"):
+        CheXpert(classes=("Edema", "Edema"))
 
 
 def test_the_cohort_is_written_and_reads_back(download: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import csv
 import gzip
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from sightline.data.adapters.selection import Selection
 from sightline.data.cohort import Case, did_you_mean
@@ -41,24 +43,28 @@ def read_rows(
 ) -> Iterator[dict[str, str]]:
     """Read a table, perhaps gzipped, row by row; cells and column names without blanks around them.
 
+    Columns without a name after the last one with a name are left out: some tables end each row in delimiters.
+
     Args:
         path: the file.
         columns: those that must be there; a row has all that are.
         title: of the data set, for messages.
-        delimiter: between cells.
+        delimiter: between cells; empty for the one of comma, semicolon and tab that its first line has most of.
         fold: column names in lower case, whatever their case in the file; `columns` are given so.
 
     Raises:
         DataError: a column is missing, a row has another number of cells, or the file is no such table.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
+    opened: Callable[..., TextIO] = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            delimiter = delimiter or _delimiter(file)
             reader = csv.reader(file, delimiter=delimiter)
-            header = [name.strip() for name in next(reader, [])]
+            header = [name.strip() for name in _trimmed(next(reader, []), 0)]
             header = [name.casefold() for name in header] if fold else header
             _check_columns(path, columns, header, title)
-            for cells in reader:
+            for row in reader:
+                cells = _trimmed(row, len(header))
                 if cells and len(cells) != len(header):
                     raise DataError(
                         f"{title}: {path.name} line {reader.line_num}: {len(cells)} cells in a table of {len(header)} "
@@ -68,6 +74,19 @@ def read_rows(
                     yield dict(zip(header, (cell.strip() for cell in cells), strict=True))
     except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
         raise DataError(f"{title}: {path.name} is no table of {delimiter!r}-separated values: {error}") from None
+
+
+def _delimiter(file: TextIO) -> str:
+    header = re.sub('"[^"]*"', "", file.readline())
+    file.seek(0)
+    return max(",;\t", key=header.count)
+
+
+def _trimmed(cells: list[str], width: int) -> list[str]:
+    """Leave out empty cells at the end, down to a width."""
+    while len(cells) > width and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
 
 
 def _check_columns(path: Path, columns: Sequence[str], header: Sequence[str], title: str) -> None:
@@ -112,6 +131,18 @@ def keep_present(selection: Selection, root: Path, *, title: str, partial: bool)
 
     if absent:
         selection.keep("file is there", there)
+
+
+def user_file(root: Path, path: Path, *, title: str) -> Path:
+    """Return a file that the user names, in the download folder or as it is given.
+
+    Raises:
+        DataNotFoundError: it is in neither place.
+    """
+    for place in (root / path, path):
+        if place.is_file():
+            return place
+    raise DataNotFoundError(f"{title}: no file {path}, neither in {root.name or root} nor where you are")
 
 
 def listed(names: Sequence[str]) -> str:

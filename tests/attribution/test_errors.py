@@ -25,6 +25,8 @@ from sightline.attribution import (
     EveryClass,
     Explainer,
     GradientAttentionRollout,
+    GuidedBackpropagation,
+    IntegratedGradients,
     Label,
     Occlusion,
     Saliency,
@@ -334,6 +336,15 @@ def test_a_model_that_checkpoints(explainer: Explainer, net: nn.Module, make_ima
         else:
             message = refusal(explainer, model, images, kind=UnsupportedOperationError)
             says(message, "torch.utils.checkpoint", "turn checkpointing off")
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_a_gradient_that_nobody_keeps_refuses_a_checkpoint_too(net: nn.Module, make_images: MakeImages) -> None:
+    for kind in (Saliency, GuidedBackpropagation, IntegratedGradients):
+        for reentrant in (False, True):
+            model = Again(net.requires_grad_(True), reentrant=reentrant)
+            with pytest.raises(UnsupportedOperationError, match="turn checkpointing off"), torch.no_grad():
+                kind()(model, make_images(), Class(0))
 
 
 def test_saved_tensors_may_be_kept_elsewhere(explainer: Explainer, net: nn.Module, make_images: MakeImages) -> None:

@@ -197,10 +197,14 @@ class OneSample(Target):
         return Selection(scores(logits, torch.arange(len(logits))), again=scores)
 
 
-def test_samples_do_not_mix_in_training_mode(explainer: Explainer, make_net: MakeNet, make_images: MakeImages) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_samples_do_not_mix_in_training_mode(
+    explainer: Explainer, make_net: MakeNet, make_images: MakeImages, kept: bool
+) -> None:
     net, images = make_net().train(), make_images()
-    alone = explainer(copy.deepcopy(net), images, OneSample()).attribution  # running statistics move on
-    together = explainer(net, images, Label(torch.tensor([2, 1, 0]))).attribution
+    with torch.set_grad_enabled(kept):
+        alone = explainer(copy.deepcopy(net), images, OneSample()).attribution  # running statistics move on
+        together = explainer(net, images, Label(torch.tensor([2, 1, 0]))).attribution
     assert together[1].any()
     torch.testing.assert_close(alone[1], together[1])
     if not isinstance(explainer, ScoreCAM | AttentionRollout):  # whose maps are not 0 where the score is

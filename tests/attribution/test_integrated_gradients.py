@@ -184,7 +184,7 @@ def test_neither_batch_nor_chunks_change_a_map(make_net: MakeNet, make_images: M
     handle = net.register_forward_pre_hook(lambda module, inputs: given.append(len(inputs[0])))
     with torch.set_grad_enabled(grad):
         whole = IntegratedGradients(baseline, 5, batch_size=100)(net, images, EveryClass())
-        assert given == [3, 15, 3, 3]  # images, points, both ends
+        assert given == [3, 15, 3]  # images, which the paths end in, points, where they start
         given.clear()
         chunked = IntegratedGradients(baseline, 5, batch_size=2)(net, images, EveryClass())
         assert max(given[1:]) == 2

@@ -24,6 +24,7 @@ class Drawing:
         gate: share of relevance that a sigmoid gate takes from the signal it multiplies, under LRP.
         attention: share that attention weights take from the values they add up, under LRP.
         rectifier: what a ReLU lets pass where there is no LRP; `rescale` has rules for other functions too.
+        kept: whether the map is to be differentiated. Where it is not, a gradient needs few rules: those of `needed`.
         active: True while the explanation is drawn.
     """
 
@@ -32,12 +33,20 @@ class Drawing:
     gate: float = 0.0
     attention: float = 0.5
     rectifier: Rectifier = "gradient"
+    kept: bool = True
     active: bool = False
 
     @property
     def lrp(self) -> bool:
         """Whether relevance is propagated, and not a gradient."""
         return self.epsilon is not None
+
+    @property
+    def needed(self) -> frozenset[str] | None:
+        """Functions whose rules make a difference to a map that nobody differentiates; None for all."""
+        if self.kept or self.lrp or self.rectifier == "rescale":
+            return None
+        return frozenset({"batch_norm"} if self.rectifier == "gradient" else {"batch_norm", "relu"})
 
     @contextmanager
     def pencil(self) -> Iterator[None]:

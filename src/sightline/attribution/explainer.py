@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
 from sightline.attribution.drawing import Drawing
+from sightline.attribution.graph import RECOMPUTED
 from sightline.attribution.misfit import misfit
 from sightline.attribution.targets import Selection, Target
-from sightline.errors import LayerNotFoundError, SettingsError, ShapeError, SightlineError
+from sightline.errors import LayerNotFoundError, SettingsError, ShapeError, SightlineError, UnsupportedOperationError
 from sightline.types import Explanation
 
 
@@ -176,13 +177,14 @@ def backward_passes(
 
     Raises:
         SightlineError: the scores depend on none of `at`.
+        UnsupportedOperationError: the model checkpoints its activations.
     """
     recorded = selection.scores.requires_grad and all(each.requires_grad for each in at if isinstance(each, Tensor))
     for m, scores in enumerate(selection.scores):
         cs: tuple[Tensor | None, ...] = ()
         if recorded:
             retain = create_graph or m + 1 < len(selection.scores)
-            with drawing.pencil():
+            with drawing.pencil(), _no_reentrant_checkpoint():
                 cs = torch.autograd.grad(
                     scores.sum(),
                     at,  # type: ignore[arg-type]  # torch takes both kinds together
@@ -196,6 +198,17 @@ def backward_passes(
                 "let the model neither detach its features nor run under torch.no_grad()"
             )
         yield cs
+
+
+@contextmanager
+def _no_reentrant_checkpoint() -> Iterator[None]:
+    """Refuse, as `no_recomputing` does, the older kind of checkpoint, which torch only notices here."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "torch.utils.checkpoint" not in str(error):
+            raise
+        raise UnsupportedOperationError(RECOMPUTED) from error
 
 
 def stack_maps(maps: list[Tensor], selection: Selection) -> Tensor:

@@ -22,7 +22,7 @@ def _gradient(
 ) -> Explanation:
     keep_graph = torch.is_grad_enabled()
     with recording(images):
-        drawing = Drawing(rectifier=rectifier)
+        drawing = Drawing(rectifier=rectifier, kept=keep_graph)
         leaf = images.detach().requires_grad_()
         given = leaf.clone()  # the model may write to it
         with Interception(given, drawing, strict=False):  # only batch norm answers: its samples must not mix

@@ -83,9 +83,11 @@ def explain_along(
         with torch.set_grad_enabled(keep_graph):
             logits = classify(model, images.clone())  # the model may write to it
         selection = select(target, logits, images)
+        evaluated = not any(part.training for part in model.modules())
         with evaluation_mode(model):
             maps = _sum_along(model, images, selection, paths, batch_size, keep_graph=keep_graph)
-            change = _change_along(model, images, selection, paths, batch_size)
+            ends = logits.detach() if evaluated else _logits(model, images, batch_size)
+            change = _change_along(model, ends, selection, paths, batch_size)
         gaps = [scores - each.detach().flatten(1).sum(1) for scores, each in zip(change, maps, strict=True)]
         attribution = stack_maps(maps, selection)
     return Explanation(logits, attribution, selection.classes, gap=stack_maps(gaps, selection))
@@ -101,7 +103,7 @@ def _sum_along(
         way = images[rows] - start
         leaf = (start + _over_pixels(paths.alphas[steps], way) * way).requires_grad_()
         given = leaf.clone()  # the model may write to it
-        drawing = Drawing()
+        drawing = Drawing(kept=keep_graph)
         with Interception(given, drawing, strict=False):  # only batch norm answers: its samples must not mix
             scores = same_scores(selection, model(given), rows)
         share = _over_pixels(paths.weights[steps], way) * way
@@ -111,16 +113,20 @@ def _sum_along(
     return maps
 
 
-def _change_along(model: nn.Module, images: Tensor, selection: Selection, paths: Paths, batch_size: int) -> Tensor:
-    """How much more each image scores than its references on average, `(M, N)`: what a map is to sum to."""
+def _change_along(model: nn.Module, ends: Tensor, selection: Selection, paths: Paths, batch_size: int) -> Tensor:
+    """How much more each image, of logits `ends`, scores than its references on average, `(M, N)`: a map's sum."""
     rows, _ = paths.points
     used, starts = paths.starts.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        ends = torch.cat([model(part.clone()) for part in torch.split(images, batch_size)])
-        origins = torch.cat([model(paths.references[part]) for part in torch.split(used, batch_size)])
-        reached = same_scores(selection, ends, torch.arange(len(images), device=images.device))
+        origins = _logits(model, paths.references[used], batch_size)
+        reached = same_scores(selection, ends, torch.arange(len(ends), device=ends.device))
         begun = same_scores(selection, origins[starts.flatten()], rows).view(len(reached), *starts.shape)  # (M, N, P)
         return reached - torch.mv(begun.flatten(0, 1), paths.weights.to(begun)).view_as(reached)
+
+
+def _logits(model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([model(part.clone()) for part in torch.split(images, batch_size)])
 
 
 def _over_pixels(values: Tensor, like: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ class Interception(TorchFunctionMode):
         self.drawing = drawing
         self.input_layers: list[InputLayer] = []
         self._strict, self._input_rule = strict, input_rule
+        self._needed = drawing.needed
         self._dependent = WeakTensorKeyDictionary()  # tensors that depend on the images
         self._images = WeakTensorKeyDictionary()  # those that still are the images
         self._outputs = WeakTensorKeyDictionary()  # output of an input layer, before any ReLU -> that layer
@@ -90,6 +91,8 @@ class Interception(TorchFunctionMode):
         kwargs = kwargs or {}
         name = operations.name_of(func)
         plain = name.strip("_")
+        if self._needed is not None:
+            return self._needed_only(func, name, args, kwargs) if plain in self._needed else func(*args, **kwargs)
         read = args[0] if plain in operations.SHAPED_AS else (args, kwargs)
         tensors = tensors_in(read)
         operands = [t for t in tensors if t in self._dependent or self._came_unseen(t)]
@@ -112,13 +115,20 @@ class Interception(TorchFunctionMode):
         elif self.drawing.rectifier == "rescale" and plain in _MAX_POOLING:
             result = rules.max_pooled(func, plain, args, kwargs, self.drawing)
         elif plain == "relu" and self.drawing.rectifier in ("guided", "deconvnet"):
-            result = self._elementwise(func, name, args, kwargs, rules.rectified)
+            result = self._rectified(name, args, kwargs)
         elif plain in operations.CONVOLUTIONS and len(operands) == 1:
             result = convolve(args, kwargs, self.drawing)[0]
         else:
             result = func(*args, **kwargs)
         self._note(args[0] if plain == "setitem" else result, plain, operands, alone=len(operands) == len(tensors))
         return result
+
+    def _needed_only(self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Call a function with its rule where the map itself hangs on it, whatever its operands depend on."""
+        if name.strip("_") == "relu":
+            return self._rectified(name, args, kwargs)
+        _, norm, _ = batch_norm_call(func, args, kwargs)
+        return self._batch_norm(func, args, kwargs) if norm.training else func(*args, **kwargs)
 
     def check_followed(self, logits: Tensor) -> None:
         """Check that nothing between the images and `logits` escaped the watch.
@@ -203,6 +213,10 @@ class Interception(TorchFunctionMode):
         if first and inplace:
             del self._outputs[z]
         return rules.relu(z, self.drawing, inplace=inplace, stabilised=not first)
+
+    def _rectified(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        z = args[0] if args else kwargs["input"]
+        return rules.rectified(z, self.drawing, inplace=writes_in_place(name, args, kwargs))
 
     def _elementwise(
         self,

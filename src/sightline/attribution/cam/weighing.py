@@ -45,7 +45,7 @@ def explain_by_weighing(
     """
     keep_graph = torch.is_grad_enabled()
     with recording(images):
-        drawing = Drawing()
+        drawing = Drawing(kept=keep_graph)
         logits, selection, features = capture(model, images, target, options, drawing)
 
         def draw(gradients: tuple[Tensor | None, ...]) -> Tensor:

@@ -6,10 +6,10 @@ so a loss on the map trains the model; the others are compositions of torch oper
 about twice the cost.
 """
 
-from sightline.attribution.rules.activation import ACTIVATIONS, activation, rectified
+from sightline.attribution.rules.activation import ACTIVATIONS, activation
 from sightline.attribution.rules.batch_norm import batch_norm, channel_scale
 from sightline.attribution.rules.convolution import convolution
-from sightline.attribution.rules.relu import relu
+from sightline.attribution.rules.relu import rectified, relu
 from sightline.attribution.rules.rescale import ELEMENTWISE, max_pooled, rescaled
 from sightline.attribution.rules.switch import share, switch
 

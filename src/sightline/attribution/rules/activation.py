@@ -1,4 +1,4 @@
-r"""Activations other than ReLU under LRP, and what a ReLU lets pass in guided backpropagation and in a DeconvNet.
+r"""Activations other than ReLU under LRP.
 
 An activation with $f(0) = 0$ has one input for each output, so the relevance of the output is that of the input:
 $a \odot c_a = z \odot c_z$, that is $c_z = c_a f(z) / z$.
@@ -38,27 +38,5 @@ def activation(z: Tensor, function: Callable[[Tensor], Tensor], drawing: Drawing
         least = torch.finfo(z.dtype).eps
         z = torch.where(z.abs() < least, torch.copysign(z.new_tensor(least), z), z)  # for f(z) / z at 0
         return (c * (function(z) / (z + torch.copysign(z.new_tensor(drawing.epsilon or 0.0), z))),)
-
-    return switch(function(z), (z,), rule, drawing)
-
-
-def rectified(z: Tensor, function: Callable[[Tensor], Tensor], drawing: Drawing) -> Tensor:
-    """Apply a ReLU; a gradient passes where it is positive, in guided backpropagation only where the activation is too.
-
-    Args:
-        z: pre-activation, any shape.
-        function: the ReLU.
-        drawing: of this forward pass, whose rectifier is `guided` or `deconvnet`.
-
-    Returns:
-        The activation.
-
-    Reference:
-        Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1; Springenberg et al. 2015, arXiv:1412.6806, section 3.4.
-    """
-    guided = drawing.rectifier == "guided"
-
-    def rule(c: Tensor, z: Tensor) -> tuple[Tensor]:
-        return (torch.where(z > 0, c.clamp(min=0), 0) if guided else c.clamp(min=0),)
 
     return switch(function(z), (z,), rule, drawing)

@@ -1,8 +1,8 @@
-r"""ReLU under LRP-epsilon.
+r"""ReLU under LRP-epsilon, in guided backpropagation and in a DeconvNet.
 
-Write the relevance of an activation as $R = a \odot c$. For $z = Wa + b$ and $a' = \mathrm{relu}(z)$, LRP-epsilon is
-$c = W^\top (c' \odot q)$ with $q = \mathrm{relu}(z) / (z + \epsilon\,\mathrm{sign}\,z)$: the derivative of the ReLU, 0
-or 1, gives way to $q$, which is 0 for $z \le 0$ and rises from 0 to 1 above.
+Under LRP, write the relevance of an activation as $R = a \odot c$. For $z = Wa + b$ and $a' = \mathrm{relu}(z)$,
+LRP-epsilon is $c = W^\top (c' \odot q)$ with $q = \mathrm{relu}(z) / (z + \epsilon\,\mathrm{sign}\,z)$: the derivative
+of the ReLU, 0 or 1, gives way to $q$, which is 0 for $z \le 0$ and rises from 0 to 1 above.
 """
 
 # ruff: noqa: ANN401 - what autograd hands to a function has no type
@@ -32,6 +32,24 @@ def relu(z: Tensor, drawing: Drawing, *, inplace: bool = False, stabilised: bool
         Bach et al. 2015, doi:10.1371/journal.pone.0130140, eq. 58.
     """
     activation: Tensor = _ReLU.apply(z, drawing, inplace, stabilised)  # type: ignore[no-untyped-call]
+    return activation
+
+
+def rectified(z: Tensor, drawing: Drawing, *, inplace: bool = False) -> Tensor:
+    """Rectify; a gradient passes where it is positive, in guided backpropagation only where the activation is too.
+
+    Args:
+        z: pre-activation, any shape.
+        drawing: of this forward pass, whose rectifier is `guided` or `deconvnet`.
+        inplace: write the result over `z`, as `nn.ReLU(inplace=True)` does.
+
+    Returns:
+        The activation, shaped as `z`.
+
+    Reference:
+        Zeiler and Fergus 2014, arXiv:1311.2901, section 2.1; Springenberg et al. 2015, arXiv:1412.6806, section 3.4.
+    """
+    activation: Tensor = _Rectified.apply(z, drawing, inplace)  # type: ignore[no-untyped-call]
     return activation
 
 
@@ -77,3 +95,23 @@ class _Quotient(torch.autograd.Function):
         if ctx.needs_input_grad[1]:  # dq/da = epsilon / (a + epsilon)^2 = w^2 / epsilon
             to_a = torch.mul(c, w).mul_(h).mul_(w).div_(ctx.epsilon)
         return to_c, to_a, None
+
+
+class _Rectified(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, drawing: Drawing, inplace: bool) -> Tensor:
+        if inplace:
+            ctx.mark_dirty(z)
+        a = torch.relu_(z) if inplace else torch.relu(z)
+        ctx.save_for_backward(a)
+        ctx.drawing = drawing
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, c: Tensor) -> tuple[Tensor, None, None]:
+        (a,) = ctx.saved_tensors
+        if ctx.drawing.active:
+            c = c.clamp(min=0)
+            if ctx.drawing.rectifier == "deconvnet":
+                return c, None, None
+        return torch.ops.aten.threshold_backward(c, a, 0), None, None

@@ -53,4 +53,5 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@$(PIP) --group test --group lint
+	@$(PIP) --no-deps lxt
 	@touch $@

@@ -5,17 +5,13 @@ in a module used once or ten times, and leaves nothing behind when it ends.
 """
 
 import inspect
-import os
 import re
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
@@ -28,12 +24,12 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.graph import RECOMPUTED, no_recomputing, reaches
 from sightline.attribution.normalising import normalise
 from sightline.attribution.operations import replaced, tensors_in, writes_in_place
+from sightline.attribution.refusal import caller, check_rule
 from sightline.attribution.rules import attention
 from sightline.attribution.rules.input_layer import InputLayer
 from sightline.attribution.rules.linear import LinearLayer, ruled
 from sightline.errors import UnsupportedOperationError
 
-_NOT_THE_CALLER = tuple(f"{Path(module).resolve().parent}{os.sep}" for module in (__file__, torch.__file__))
 _IN_PARTS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": attention.scaled_dot_product_attention,
     "multi_head_attention_forward": attention.multi_head_attention_forward,
@@ -173,7 +169,7 @@ class Interception(TorchFunctionMode):
         if self._strict:
             raise UnsupportedOperationError(
                 f"LRP cannot look into '{_FUNCTION.sub('', type(node).__name__)}' (an autograd.Function, or "
-                f"compiled code), whose result is read at {_caller()}; "
+                f"compiled code), whose result is read at {caller()}; "
                 f"pass it by its gradient with unknown='gradient', or write it in torch operations"
             )
         self._dependent[tensor] = True
@@ -203,7 +199,8 @@ class Interception(TorchFunctionMode):
             return self._product(func, name, plain, operands, args, kwargs)
         result = func(*args, **kwargs)
         if self._strict:
-            self._check(func, plain, operands, args, result)
+            gate = next((self._gates[operand] for operand in operands if operand in self._gates), None)
+            check_rule(plain, operands, args, result, gate=gate)
         return result
 
     def _relu(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -309,7 +306,7 @@ class Interception(TorchFunctionMode):
                 elif tensor.is_floating_point():  # and not a test such as isnan
                     raise UnsupportedOperationError(
                         f"an input rule needs a convolution or linear layer first, but '{plain}' reads the images at "
-                        f"{_caller()}; do it before the model, or explain with input_rule=None"
+                        f"{caller()}; do it before the model, or explain with input_rule=None"
                     )
             return result
         if not y.requires_grad:  # all weights frozen: the explanation still needs somewhere to start
@@ -323,36 +320,6 @@ class Interception(TorchFunctionMode):
         if layer.output.grad_fn is not None:  # else the model runs under torch.no_grad
             self._roots.append(layer.output.grad_fn)
 
-    def _check(
-        self,
-        func: Callable[..., Any],
-        plain: str,
-        operands: list[Tensor],
-        args: tuple[Any, ...],
-        result: Any,  # noqa: ANN401 - whatever the function returned
-    ) -> None:
-        if not any(t.requires_grad for t in tensors_in(result)):
-            return  # a shape, an index, a constant: nothing is passed back through it
-        gate = next((self._gates[operand] for operand in operands if operand in self._gates), None)
-        if gate is not None and (len(operands) > 1 or plain not in operations.LINEAR | operations.PRODUCTS):
-            raise UnsupportedOperationError(
-                f"LRP has a rule for '{gate}' as a gate that multiplies a signal, but '{plain}' reads it at "
-                f"{_caller()}; pass it by its gradient with unknown='gradient', or use another explainer"
-            )
-        if plain in operations.LINEAR | operations.GATES:
-            return
-        if plain in operations.BILINEAR and len(operands) == 1:
-            return
-        dividend = tensors_in(args)[:1]
-        if plain in operations.QUOTIENT and len(operands) == 1 and dividend and dividend[0] is operands[0]:
-            return
-        bilinear = operations.BILINEAR | operations.QUOTIENT
-        many = " of two activations" if plain in bilinear and len(operands) > 1 else ""
-        raise UnsupportedOperationError(
-            f"LRP has no rule for '{plain}'{many}, called at {_caller()}; "
-            f"pass it by its gradient with unknown='gradient', or use another explainer"
-        )
-
 
 def _reads_alone(operands: list[Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether a function depends on the images by its first argument only."""
@@ -362,11 +329,3 @@ def _reads_alone(operands: list[Tensor], args: tuple[Any, ...], kwargs: dict[str
 def _can_be_taken_apart(parts: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     given = inspect.signature(parts).bind(*args, **kwargs).arguments
     return all(given.get(name) is None or given[name] is False for name in attention.EXTENDED)
-
-
-def _caller() -> str:
-    """File and line of the innermost frame that is neither torch's nor this package's."""
-    for frame in reversed(traceback.extract_stack()):
-        if not frame.filename.startswith(_NOT_THE_CALLER):
-            return f"{Path(frame.filename).name}:{frame.lineno} ({frame.name})"
-    return "an unknown place"

@@ -37,7 +37,13 @@ _WHOLE = ("DeconvNet", "HiResCAM", "LayerCAM", "SmoothGrad")  # written in one w
 _COUNTS = ("steps", "samples", "masks")  # fields that say how many passes there are
 _FORWARD = {"DeepLIFT": "2", "GuidedGradCAM": "3", "Occlusion": "windows", "ScoreCAM": "channels"}
 _BACKWARD = {"GuidedGradCAM": "2", "LIME": "0", "Occlusion": "0", "RISE": "0", "ScoreCAM": "0"}
-_INDIFFERENT = ("DeconvNet", "GuidedBackpropagation", "GuidedGradCAM")
+_EDGES = "fails sanity checks: stays almost the same when the upper layers are random"
+_CAVEATS = {
+    "DeconvNet": _EDGES,
+    "GuidedBackpropagation": _EDGES,
+    "GuidedGradCAM": "its details stay almost the same when the upper layers are random",
+}
+_MAGNITUDE = "much of its magnitude stays when the upper layers are random: look at signs, and at other classes"
 _NEEDS = {"ExpectedGradients": "reference images, in Python; otherwise they are one black image"}
 _OF_NO_EFFECT = ("batch_size", "progress")  # on the map
 
@@ -55,7 +61,8 @@ class Method:
         forward: forward passes a map: a number, or what they are counted in, with its default.
         backward: backward passes a map, likewise.
         caveat: why not to trust it, where it fails sanity checks (Adebayo et al. 2018, arXiv:1810.03292; Nie et al.
-            2018, arXiv:1805.07039); empty where it does not.
+            2018, arXiv:1805.07039; Sixt et al. 2020, arXiv:1912.09818), as `docs/experiments/randomisation.md` has it;
+            empty where it does not.
         needs: what it should be given to mean something; empty where its defaults do.
     """
 
@@ -125,12 +132,19 @@ def methods() -> dict[str, Method]:
                     _first_line(kind),
                     forward=forward,
                     backward=backward,
-                    caveat="fails sanity checks: hardly depends on the weights" * (kind.__name__ in _INDIFFERENT),
+                    caveat=_CAVEATS.get(kind.__name__, ""),
                     needs=_NEEDS.get(kind.__name__, ""),
                 )
             )
     found += [
-        Method(name, f"LRP {name.replace('_', ' ')}", CompositeLRP, _rules(composite), (("composite", name),))
+        Method(
+            name,
+            f"LRP {name.replace('_', ' ')}",
+            CompositeLRP,
+            _rules(composite),
+            (("composite", name),),
+            caveat=_MAGNITUDE if name != "epsilon" else "",  # the others favour what is positive
+        )
         for name, composite in COMPOSITES.items()
     ]
     return {method.name: method for method in sorted(found, key=lambda method: method.name)}

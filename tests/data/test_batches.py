@@ -10,9 +10,10 @@ import torch
 from sightline.data.batches import Batches, batches
 from sightline.data.cohort import Cohort
 from sightline.data.planted_bias import PlantedBias, draw_polygons
-from sightline.data.prepared import ImageCache, Preprocessing
+from sightline.data.prepared import Preprocessing
+from sightline.data.prepared_cache import ImageCache
 from sightline.data.reading import read_cohort
-from sightline.data.transforms import Augmentation
+from sightline.data.transforms import Augmentation, draw_affine, move_points
 from sightline.errors import DataError, DataNotFoundError, SettingsError
 from sightline.types import Batch
 
@@ -192,6 +193,68 @@ def test_erasing_the_background_leaves_the_region_alone(cohort: Cohort) -> None:
     unknown = replace(cohort, cases=(replace(cohort.cases[0], mask=None),))
     with pytest.raises(DataError, match=r"ill/0.png has no mask, so its background cannot be erased"):
         batches(unknown, SMALL, batch_size=6, seed=None, erase_background=True)
+
+
+LOOKING = replace(SMALL, regions="gaze")
+LOOKED, ELSEWHERE = "x,y,start,duration\n4,4,0,1\n", "x,y,start,duration\n-4,4,0,1\n"
+
+
+@pytest.fixture
+def watched(cohort: Cohort, tmp_path: Path) -> Cohort:
+    """Three films: of one a reader looked at the upper left, of one beside it, of one nobody knows."""
+    gaze = []
+    for number, text in enumerate((LOOKED, ELSEWHERE)):
+        gaze.append(tmp_path / f"{number}.csv")
+        gaze[-1].write_text(text)
+    cases = tuple(replace(case, gaze=table) for case, table in zip(cohort.cases, [*gaze, None], strict=False))
+    return replace(cohort, cases=cases)
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_regions_of_gaze_are_unknown_where_nobody_looked(watched: Cohort, seed: int | None) -> None:
+    augmentation = None if seed is None else Augmentation()
+    (batch,) = batches(watched, LOOKING, batch_size=3, seed=seed, augmentation=augmentation)
+    by_case = dict(zip(batch.cases, batch.regions, strict=True))
+    looked, elsewhere, nobody = (by_case[case.id] for case in watched.cases)
+    assert batch.regions.shape == (3, 1, 16, 16)
+    assert looked.max() > 0.9
+    assert 0 < looked.mean() < 0.1
+    assert elsewhere.isnan().all()
+    assert nobody.isnan().all()
+    if seed is None:
+        assert looked[0].argmax() in (4 * 16 + 3, 3 * 16 + 3)  # (4, 4) of 20 x 16 pixels is (3.2, 4) of 16 x 16
+
+
+def test_gaze_moves_with_its_image(watched: Cohort) -> None:
+    one = replace(watched, cases=watched.cases[:1])
+    steps, augmentation = replace(LOOKING, size=64), Augmentation(flip=1)
+    for epoch in range(5):
+        moved = next(iter(batches(one, steps, batch_size=1, seed=1, epoch=epoch, augmentation=augmentation)))
+        generator = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(epoch, 0)))
+        expected = move_points(np.asarray([4.0, 4.0]), draw_affine(augmentation, generator), (16, 20)) * (64 / 20, 4)
+        row, column = divmod(int(moved.regions[0, 0].argmax()), 64)
+        np.testing.assert_allclose([column + 0.5, row + 0.5], expected, atol=1.5)
+
+
+def test_erasing_by_gaze_needs_gaze_on_the_image(watched: Cohort) -> None:
+    one, other, none = (replace(watched, cases=(case,)) for case in watched.cases)
+    (batch,) = batches(one, LOOKING, batch_size=1, seed=None, erase_background=True)
+    (whole,) = batches(one, LOOKING, batch_size=1, seed=None)
+    torch.testing.assert_close(batch.images, whole.images * whole.regions)
+    with pytest.raises(DataError, match=r"ill/2.png has no gaze, so its background cannot be erased"):
+        batches(none, LOOKING, batch_size=1, seed=None, erase_background=True)
+    with pytest.raises(DataError, match=r"1.csv: no gaze lies on the image, so its background cannot be erased"):
+        list(batches(other, LOOKING, batch_size=1, seed=None, erase_background=True))
+
+
+def test_a_z_score_over_the_mask_needs_one(cohort: Cohort) -> None:
+    steps = replace(SMALL, z_score="mask")
+    (batch,) = batches(cohort, steps, batch_size=6, seed=None)
+    inside = (10 * batch.images - 5)[batch.regions == 1]  # resized, so not to the last digit
+    assert abs(float(inside.mean())) < 0.2
+    without = replace(cohort, cases=(cohort.cases[0], replace(cohort.cases[1], mask=None)))
+    with pytest.raises(DataError, match=r"^ill/1.png has no mask, so its z-score over the mask is not known$"):
+        batches(without, steps, batch_size=1, seed=None)
 
 
 @pytest.mark.parametrize(

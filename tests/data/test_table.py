@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.data.cohort import Case, Cohort
+from sightline.data.cohort import Case, Cohort, Task
 from sightline.data.folders import read_class_folders
 from sightline.data.table import read_table, write_cohort
 from sightline.errors import DataError, DataNotFoundError
@@ -89,6 +89,20 @@ def test_what_is_written_reads_back_equal(tmp_path: Path, task: str) -> None:
     assert read_table(write_cohort(cohort, root)) == cohort
     elsewhere = read_table(write_cohort(cohort, tmp_path / "elsewhere"))
     assert elsewhere == replace(cohort, root=tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+@pytest.mark.parametrize(
+    "column", ["mask_source", "patient_age", "Split-date", "label_date", "id_2", "sources", "masks"]
+)
+def test_columns_of_its_own_are_read_back_though_they_resemble_one_that_is_empty(
+    tmp_path: Path, task: Task, column: str
+) -> None:
+    label: int | tuple[float, ...] = 0 if task == "multiclass" else (1.0,)
+    cases = tuple(Case(f"{n}.png", tmp_path / f"{n}.png", label, f"{n}.png", about={column: "x"}) for n in range(2))
+    cohort = Cohort(tmp_path, task, ("a",), cases)
+    assert read_table(write_cohort(cohort, tmp_path)) == cohort
+    assert "mask" not in write_cohort(replace(cohort, cases=(replace(cases[0], about={}),)), tmp_path).read_text()
 
 
 def test_files_are_written_relative_to_the_table(folder: Path, tmp_path: Path) -> None:

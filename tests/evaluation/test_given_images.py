@@ -119,6 +119,20 @@ def test_volumes_are_scaled_and_come_in_batches(cohort: Cohort, write: Callable[
     (equalised,) = given_batches(given_images(files[:1], cohort), Preprocessing(8, 1), axes=3, batch_size=1)
     assert equalised.images.min() == 0
     assert equalised.images.max() == 1
+    clahe = Preprocessing(8, 1, equalise="clahe", window=(0, 30000))
+    (local,) = given_batches(given_images(files[:1], cohort), clahe, axes=3, batch_size=1)
+    assert not torch.equal(local.images, equalised.images)
+
+
+def test_a_volume_may_be_nifti(tmp_path: Path, cohort: Cohort) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    values = np.random.default_rng(0).integers(-1000, 400, (8, 8, 8)).astype(np.int16)
+    nibabel.Nifti1Image(values, np.diag([-1.0, -1, 1, 1])).to_filename(tmp_path / "ct.nii.gz")
+    windowed = Preprocessing(size=8, channels=1, equalise=False, window=(-1000, 400))
+    (batch,) = given_batches(given_images([tmp_path], cohort), windowed, axes=3, batch_size=1)
+    assert batch.cases == ("ct.nii.gz",)
+    expected = torch.from_numpy((values.astype(np.float32) + 1000) / 1400).permute(2, 1, 0).flip(0)
+    torch.testing.assert_close(batch.images[0, 0], expected)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +140,7 @@ def test_volumes_are_scaled_and_come_in_batches(cohort: Cohort, write: Callable[
     [
         ("v.npy", (8, 8, 8), 2, "v.npy: a volume, but the model takes images of 2 axes"),
         ("v.npy", (8, 8, 8), None, "v.npy: a volume, but the model takes images of 2 axes"),
-        ("i.png", (8, 8), 3, r"i.png: an image, but the model takes volumes; give .npy arrays \(D, H, W\)"),
+        ("i.png", (8, 8), 3, r"i.png: an image, but the model takes volumes; give .npy arrays \(D, H, W\) or NIfTI"),
         ("v.npy", (8, 8, 9), 3, r"v.npy: volume must be 8 x 8 x 8, got \(8, 8, 9\); resample it first"),
     ],
 )

@@ -143,6 +143,17 @@ def test_other_settings_are_refused_on_resuming(make_settings: Make, tmp_path: P
     assert RunFolder(tmp_path / "run").status["state"] == "interrupted"
 
 
+def test_what_does_not_change_the_result_may_change_on_resuming(make_settings: Make, tmp_path: Path) -> None:
+    settings = make_settings(guided=False, epochs=1)
+    train(settings, tmp_path / "run", stop=lambda: True)
+    moved = replace(settings, data=replace(settings.data, workers=1, cache_mib=0.0, cache_dir=tmp_path / "cache"))
+    run = train(moved, tmp_path / "run", resume=True)
+    assert run.status["state"] == "done"
+    assert list((tmp_path / "cache" / "prepared").rglob("*"))
+    straight = train(settings, tmp_path / "straight")
+    assert run.weights.read_bytes() == straight.weights.read_bytes()
+
+
 def test_a_checkpoint_that_is_none_is_named(make_settings: Make, tmp_path: Path) -> None:
     run = train(make_settings(), tmp_path / "run", stop=lambda: True)
     run.checkpoint.write_bytes(b"not a checkpoint")

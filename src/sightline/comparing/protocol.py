@@ -57,7 +57,7 @@ def condition_batches(
         bias=condition.bias,
         erase_background=data.erase_background,
         workers=data.workers,
-        cache=cache,
+        cache=cache or ImageCache(data.cache_mib, data.cache_dir),
     )
 
 

@@ -3,28 +3,37 @@
 from sightline.data.batches import Batches, batches
 from sightline.data.check import Problem, check_cohort, raise_on_problems
 from sightline.data.cohort import Case, Cohort
+from sightline.data.gaze_files import GazeRegion, read_gaze, region_from_gaze, write_gaze
 from sightline.data.planted_bias import PlantedBias
-from sightline.data.prepared import ImageCache, Preprocessing
+from sightline.data.prepared import Preprocessing
+from sightline.data.prepared_cache import ImageCache
 from sightline.data.reading import read_cohort
 from sightline.data.settings import DataSettings
 from sightline.data.splits import split_by_patient
 from sightline.data.table import write_cohort
-from sightline.data.transforms import Augmentation
+from sightline.data.transforms import Affine, Augmentation, move_boxes, move_points
 
 __all__ = [
+    "Affine",
     "Augmentation",
     "Batches",
     "Case",
     "Cohort",
     "DataSettings",
+    "GazeRegion",
     "ImageCache",
     "PlantedBias",
     "Preprocessing",
     "Problem",
     "batches",
     "check_cohort",
+    "move_boxes",
+    "move_points",
     "raise_on_problems",
     "read_cohort",
+    "read_gaze",
+    "region_from_gaze",
     "split_by_patient",
     "write_cohort",
+    "write_gaze",
 ]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from sightline.data.cohort import Case, Cohort
 from sightline.data.planted_bias import Bias, PlantedBias, draw_polygons, plant, swapped
-from sightline.data.prepared import ImageCache, Loader, Preprocessing
+from sightline.data.prepared import Loader, Preprocessing, masks_of
+from sightline.data.prepared_cache import ImageCache
 from sightline.data.transforms import Augmentation, affine_matrices, draw_affine, warp
 from sightline.errors import DataError, SettingsError
 from sightline.types import Batch
@@ -87,10 +88,17 @@ class Batches:
         if polygons is not None and planted.after_augmentation:
             images = plant(images, shown, polygons, value=planted.value)
         if self.erase_background:
+            self._check_known(cases, known)
             images = images * regions.amax(dim=1, keepdim=True)
         images = images.repeat(1, self.loader.preprocessing.channels // images.shape[1], 1, 1)
-        regions = regions.masked_fill(~known[:, :, None, None], torch.nan)
+        regions.masked_fill_(~known[:, :, None, None], torch.nan)
         return Batch(images, labels, regions, tuple(case.id for case in cases))
+
+    def _check_known(self, cases: Sequence[Case], known: Tensor) -> None:
+        for case, any_known in zip(cases, known.any(dim=1).tolist(), strict=True):
+            if not any_known:
+                name = self.cohort.name(case.gaze or case.image)
+                raise DataError(f"{name}: no gaze lies on the image, so its background cannot be erased")
 
     def _load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
         """Return images `(N, 1 or 3, S, S)`, regions `(N, R, S, S)` that are 0 if unknown, and if known `(N, R)`."""
@@ -104,7 +112,7 @@ class Batches:
             pixels.append(image.pixels)
             regions.append([blank if m is None else m for m in maps])
             known.append([m is not None for m in maps])
-        images = torch.from_numpy(np.stack(pixels).astype(np.float32)).div_(65535)
+        images = torch.from_numpy(np.stack(pixels, dtype=np.float32)).div_(65535)
         return images, torch.from_numpy(np.asarray(regions, np.float32)).div_(255), torch.tensor(known)
 
 
@@ -158,7 +166,7 @@ def batches(
         raise SettingsError("augmentation needs a seed; without one images come in order and as they are")
     if planted is not None:
         planted.markers(cohort.num_classes, multilabel=cohort.task == "multilabel")
-    _check_cases(cohort, bias if planted is None else "on", erase_background)
+    _check_cases(cohort, preprocessing, bias if planted is None else "on", erase_background)
     pad = preprocessing.pad_to_square == "always" or (preprocessing.pad_to_square == "evaluation" and seed is None)
     loader = Loader(cohort, preprocessing, pad, cache or ImageCache())
     return Batches(
@@ -176,17 +184,20 @@ def batches(
     )
 
 
-def _check_cases(cohort: Cohort, bias: Bias, erase_background: bool) -> None:
+def _check_cases(cohort: Cohort, preprocessing: Preprocessing, bias: Bias, erase_background: bool) -> None:
     if not cohort.cases:
         raise DataError("no images: the cohort is empty")
     for case in cohort.cases:
+        name = cohort.name(case.image)
         if bias != "on" and bias not in case.variants:
             raise DataError(
-                f"{cohort.name(case.image)} has no variant with its bias {bias}; "
+                f"{name} has no variant with its bias {bias}; "
                 f"add a column 'image:{bias}', or plant the bias in training"
             )
-        if erase_background and case.mask is None and not case.class_masks:
-            raise DataError(f"{cohort.name(case.image)} has no mask, so its background cannot be erased")
+        if erase_background and not (case.gaze if preprocessing.regions == "gaze" else masks_of(case)):
+            raise DataError(f"{name} has no {preprocessing.regions}, so its background cannot be erased")
+        if preprocessing.z_score == "mask" and not masks_of(case):
+            raise DataError(f"{name} has no mask, so its z-score over the mask is not known")
 
 
 def _ahead(make: Callable[[Sequence[int]], Batch], chunks: Sequence[Sequence[int]], workers: int) -> Iterator[Batch]:

@@ -23,7 +23,7 @@ from torch import Tensor
 from sightline.data.images import Array
 from sightline.data.number_columns import plain, read_columns, read_header
 from sightline.errors import DataError, SettingsError
-from sightline.regions.gaze.fixation_detection import DispersionThreshold, VelocityThreshold
+from sightline.regions.gaze.fixation_detection import Detector
 from sightline.regions.gaze.heatmap import USUAL, GazeHeatmap, gaze_heatmap
 from sightline.regions.gaze.scanpath import Fixations, Samples, every_sample
 from sightline.regions.gaze.thresholds import region_by_mass
@@ -49,12 +49,13 @@ class GazeRegion:
 
     Attributes:
         heatmap: how fixations become a map.
-        detector: how samples become fixations; null takes each sample for one, as MT-UNet does.
+        detector: how samples become fixations: by `dispersion` or `velocity` and their further settings; null takes
+            each sample for one, as MT-UNet does.
         mass: keep the smallest area that holds this share of the gaze, as 1, and 0 elsewhere; null keeps the map.
     """
 
     heatmap: GazeHeatmap = USUAL
-    detector: DispersionThreshold | VelocityThreshold | None = None
+    detector: Detector | None = None
     mass: float | None = None
 
     def __post_init__(self) -> None:

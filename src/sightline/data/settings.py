@@ -22,6 +22,7 @@ class DataSettings:
         workers: threads that prepare batches ahead of time; 0 prepares them in between steps.
         erase_background: blacken what lies outside the region, which shows what the region alone is good for.
         cache_mib: memory for prepared images, MiB.
+        cache_dir: folder where prepared images are kept for later runs and for other processes; null for nowhere.
     """
 
     cohort: Path
@@ -32,6 +33,7 @@ class DataSettings:
     workers: int = 0
     erase_background: bool = False
     cache_mib: float = 4096.0
+    cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

@@ -90,6 +90,9 @@ def write_cohort(cohort: Cohort, folder: Path) -> Path:
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     required = {"image", *(cohort.classes if cohort.task == "multilabel" else ["label"])}
     columns = [name for name in names if name in required or any(row.get(name) for row in rows)]
+    missing = [name for name in _COLUMNS if name not in columns]
+    own = {name for case in cohort.cases for name in case.about}.intersection(columns)
+    columns += [name for name in missing if any(_hint(column, [name]) for column in own)]  # else it would be refused
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -171,14 +174,19 @@ def _check_header(header: Sequence[str], task: Task, classes: Sequence[str], tab
         kind, _, which = column.partition(":")
         if kind == "mask" and which and which not in classes:
             raise DataError(f"{table}: column {column!r} names no class{did_you_mean(which, classes)}")
-        stem = column.casefold().replace("-", "_")
-        near = next((name for name in missing if stem.startswith(f"{name.casefold()}_")), None)
-        hint = f"; did you mean {near!r}?" if near else did_you_mean(column, missing)
+        hint = _hint(column, missing)
         if column not in (*known, *_MORE) and not which and hint:
             raise DataError(f"{table}: unknown column {column!r}{hint}")
     for name in needed:
         if name not in header:
             raise DataError(f"{table}: needs a column {name!r}; it has {', '.join(header)}")
+
+
+def _hint(column: str, missing: Sequence[str]) -> str:
+    """Return `; did you mean ...?` with the missing column that the name of another resembles, or nothing."""
+    stem = column.casefold().replace("-", "_")
+    near = next((name for name in missing if stem.startswith(f"{name.casefold()}_")), None)
+    return f"; did you mean {near!r}?" if near else did_you_mean(column, missing)
 
 
 def _case(row: Mapping[str, str], root: Path, task: Task, classes: Sequence[str]) -> Case:

@@ -11,7 +11,10 @@ import torch
 from torch import nn
 
 from sightline.data import Case, Cohort, Preprocessing, batches
-from sightline.data.images import IMAGE_SUFFIXES, Array, equalise, to_unit
+from sightline.data.images import IMAGE_SUFFIXES, NIFTI, Array, to_unit
+from sightline.data.readers.files import image_suffix, is_image_file
+from sightline.data.readers.nifti import nifti_shape
+from sightline.data.readers.volume import read_volume
 from sightline.errors import DataError, DataNotFoundError
 from sightline.types import Batch
 
@@ -46,9 +49,10 @@ def given_batches(
 ) -> Iterable[Batch]:
     """Return the batches of given images; labels and regions in them are unknown.
 
-    Images are prepared as those of a cohort. A volume must be a `.npy` array of the side that the preprocessing makes,
-    along each axis: it is scaled and equalised, but not resized. An image that the value range of the cohort turns
-    white for the most part is logged as a warning, because its pixels are likely to be on another scale.
+    Images are prepared as those of a cohort. A volume, a `.npy` array or NIfTI, must have the side that the
+    preprocessing makes along each axis: it is scaled and its contrast set, but it is not resized. An image that the
+    value range of the cohort turns white for the most part is logged as a warning, because its pixels are likely to be
+    on another scale.
 
     Args:
         images: from `given_images`.
@@ -65,7 +69,7 @@ def given_batches(
         if is_volume and axes != 3:
             raise DataError(f"{case.id}: a volume, but the model takes images of {axes or 2} axes; give slices of it")
         if axes == 3 and not is_volume:
-            raise DataError(f"{case.id}: an image, but the model takes volumes; give .npy arrays (D, H, W)")
+            raise DataError(f"{case.id}: an image, but the model takes volumes; give .npy arrays (D, H, W) or NIfTI")
     if axes == 3:
         return _checked(_volumes(images, preprocessing, batch_size), images)
     return _checked(batches(images, preprocessing, batch_size=batch_size, seed=None, workers=workers), images)
@@ -81,7 +85,7 @@ def _files_of(path: Path, leave_out: Path | None) -> Iterator[Path]:
     if not path.exists():
         raise DataNotFoundError(f"{path}: no such image file or folder")
     if not path.is_dir():
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+        if not is_image_file(path):
             raise DataError(f"{path} is not an image file ({', '.join(sorted(IMAGE_SUFFIXES))})")
         yield absolute
         return
@@ -89,8 +93,7 @@ def _files_of(path: Path, leave_out: Path | None) -> Iterator[Path]:
     found = [
         file
         for file in sorted(absolute.rglob("*"))
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        and file.is_file()
+        if is_image_file(file)
         and not any(part.startswith(".") for part in file.relative_to(absolute).parts)
         and not (without and file.is_relative_to(without))
     ]
@@ -100,6 +103,8 @@ def _files_of(path: Path, leave_out: Path | None) -> Iterator[Path]:
 
 
 def _is_volume(path: Path) -> bool:
+    if image_suffix(path) in NIFTI:
+        return sum(length > 1 for length in nifti_shape(path, name=path.name)) > 2
     if path.suffix.lower() != ".npy":
         return False
     try:
@@ -135,7 +140,8 @@ def _volumes(images: Cohort, preprocessing: Preprocessing, batch_size: int) -> I
 
 
 def _volume(case: Case, images: Cohort, preprocessing: Preprocessing) -> Array:
-    stored: Array = np.load(case.image, allow_pickle=False)
+    nifti = image_suffix(case.image) in NIFTI
+    stored: Array = read_volume(case.image, name=case.id).values if nifti else np.load(case.image, allow_pickle=False)
     side = preprocessing.size
     if stored.shape != (side,) * 3:
         raise DataError(f"{case.id}: volume must be {side} x {side} x {side}, got {stored.shape}; resample it first")
@@ -144,5 +150,5 @@ def _volume(case: Case, images: Cohort, preprocessing: Preprocessing) -> Array:
     pixels = stored if stored.dtype in (np.uint8, np.uint16) else stored.astype(np.float32)
     if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
         raise DataError(f"{case.id}: volume holds NaN or infinity")
-    unit = to_unit(pixels, value_range=images.value_range, name=case.id)
-    return (equalise(unit) if preprocessing.equalise else unit).astype(np.float32)
+    unit = to_unit(pixels, value_range=preprocessing.window or images.value_range, name=case.id)
+    return preprocessing.adjusted(unit)

@@ -29,6 +29,7 @@ from sightline.types import Batch
 from sightline.yaml12 import dump
 
 _log = logging.getLogger(__name__)
+_NO_MATTER = frozenset({".data.cache_dir", ".data.cache_mib", ".data.workers"})  # to the result
 
 Advance = Callable[[int, int | None, str], None]
 
@@ -98,7 +99,7 @@ def prepare_data(settings: TrainSettings) -> Data:
         DataError: the cohort cannot be used, or has no training split.
     """
     cohort = read_cohort(settings.data.cohort)
-    data, cache = settings.data, ImageCache(settings.data.cache_mib)
+    data, cache = settings.data, ImageCache(settings.data.cache_mib, settings.data.cache_dir)
     common: dict[str, Any] = {
         "planted": data.bias,
         "erase_background": data.erase_background,
@@ -268,7 +269,9 @@ def _opened(settings: TrainSettings, folder: Path) -> RunFolder | None:
 
 
 def _change(before: Any, after: Any, key: str = "") -> str:  # noqa: ANN401 - plain values
-    """Say in words which setting differs first; empty if none does."""
+    """Say in words which setting differs first, of those that the result depends on; empty if none does."""
+    if key in _NO_MATTER:
+        return ""
     if isinstance(before, dict) and isinstance(after, dict):
         changes = (_change(before.get(name), after.get(name), f"{key}.{name}") for name in before | after)
         return next(filter(None, changes), "")

@@ -16,7 +16,7 @@ ROWS = (
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),
     ("training", "evaluation"),
-    ("reporting", "comparing"),
+    ("reporting", "comparing", "segmenting"),
     ("cli",),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

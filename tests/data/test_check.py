@@ -54,6 +54,19 @@ def test_every_broken_file_is_named(cohort: Cohort, folder: Path, save: Save) ->
     assert whats(cohort, pixels=False) == []
 
 
+def test_gaze_that_is_missing_or_broken_is_found(cohort: Cohort, folder: Path) -> None:
+    table = folder / "gaze" / "0.csv"
+    watched = with_first(cohort, gaze=table)
+    assert whats(watched, pixels=False) == whats(watched) == ["gaze/0.csv: no such file"]
+    table.parent.mkdir()
+    table.write_text("x,y,t\n1,2,3\n")
+    assert whats(watched, pixels=False) == []
+    (what,) = whats(watched)
+    assert what.startswith("gaze/0.csv: gaze needs columns x, y, start, duration")
+    table.write_text("x,y,start,duration\n1,2,0,1\n")
+    assert whats(watched) == []
+
+
 def test_nan_pixels_are_found(cohort: Cohort, folder: Path, save: Save) -> None:
     file = save(folder / "nan.npy", np.full((16, 20), np.nan, np.float32))
     assert whats(with_first(cohort, image=file)) == ["nan.npy: 320 of 320 pixels are NaN or infinite"]
@@ -81,6 +94,8 @@ def test_a_patient_in_two_splits_is_named_with_both(cohort: Cohort) -> None:
     )
     (what,) = whats(replace(cohort, cases=cases))
     assert what == "patient 'p7' is in several splits: 'train' (ill/0.png) and 'val' (ill/2.png)"
+    elsewhere = tuple(replace(case, source="there") if case.split == "val" else case for case in cases)
+    assert whats(replace(cohort, cases=elsewhere)) == []  # the same id in two sources is two people
 
 
 def test_labels_outside_the_classes_are_found(cohort: Cohort) -> None:

@@ -199,3 +199,53 @@ def test_a_split_by_hash_has_about_its_shares_and_a_seed() -> None:
 def test_what_is_drawn_is_the_same_on_every_machine() -> None:
     assert drawn(0, "a", "b") == int.from_bytes(hashlib.blake2b(b"0\0a\0b", digest_size=6).digest(), "big") / 2**48
     assert drawn(0, "ab") != drawn(0, "a", "b")
+
+
+@BOTH
+@given(rows=ROWS, files=st.lists(st.integers(0, 12), min_size=40, max_size=40), seed=st.integers(0, 3), data=st.data())
+def test_one_image_is_in_one_split_whoever_is_said_to_be_on_it(
+    split: Split, rows: list[tuple[str, int, int]], files: list[int], seed: int, data: st.DataObject
+) -> None:
+    cohort = of_rows(rows)
+    cases = [
+        replace(case, image=Path(f"/x/{file}.png")) if file % 2 else replace(case, sha256=f"{file:064x}")
+        for case, file in zip(cohort.cases, files, strict=False)
+    ]
+    once = split(replace(cohort, cases=tuple(cases)), seed=seed)
+    found = defaultdict(set)
+    for case, file in zip(once.cases, files, strict=False):
+        found[file].add(case.split)
+    assert all(len(splits) == 1 for splits in found.values())
+    assert all(len(splits) == 1 for splits in people(once).values())
+    order = data.draw(st.permutations(cases))
+    assert places(split(replace(cohort, cases=tuple(order)), seed=seed)) == places(once)
+
+
+@BOTH
+def test_parts_of_one_file_are_images_of_their_own(split: Split) -> None:
+    cohort = of_rows([("", n, 0) for n in range(60)])
+    cases = tuple(replace(case, image=Path(f"/x/films.npz#{case.id}"), sha256="0" * 64) for case in cohort.cases)
+    assert len(split(replace(cohort, cases=cases), fractions={"a": 0.5, "b": 0.5}, seed=0).splits) == 2
+
+
+@given(ROWS, ROWS, st.integers(0, 5), st.data())
+def test_rows_with_copies_may_be_added_without_moving_anybody(
+    rows: list[tuple[str, int, int]], more: list[tuple[str, int, int]], seed: int, data: st.DataObject
+) -> None:
+    """A newcomer who is a copy of an old image joins it; one who joins two old ones of different splits is refused."""
+    before = split_by_patient(of_rows(rows), seed=seed)
+    more = [(source, patient + 100, label) for source, patient, label in more]
+    old = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=len(more), max_size=len(more)))
+    same = [(str(len(rows) + n), str(index)) for n, index in enumerate(old)]
+    cohort = of_rows([*rows, *more])
+    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (name, index), case in zip(same, cohort.cases[len(rows) :], strict=True):
+        assert name == case.id
+        wanted[case.source, case.patient].add(places(before)[index])
+    if any(len(splits) > 1 for splits in wanted.values()):
+        with pytest.raises(DataError, match="are of one patient or stay together"):
+            split_by_patient(cohort, seed=seed, previous=before, same=same)
+        return
+    after = places(split_by_patient(cohort, seed=seed + 1, previous=before, same=same))
+    assert places(before).items() <= after.items()
+    assert all(after[name] == after[index] for name, index in same)

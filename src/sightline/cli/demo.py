@@ -71,7 +71,7 @@ def demo_recipes(folder: Path, files: list[str], overrides: list[str]) -> list["
 
 
 def _make_cohort(folder: Path, counts: str, size: int, stage: Stage) -> None:
-    from sightline.cli.prepare import pairs
+    from sightline.cli.preparing.pairs import pairs
     from sightline.data.phantoms import make_phantom_cohort
 
     wanted = pairs(counts, "--counts", int)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sightline.data.cohort import Case, Cohort
-from sightline.data.prepared import ImageCache, Loader, Preprocessing
+from sightline.data.gaze_files import read_gaze
+from sightline.data.prepared import Loader, Preprocessing, masks_of
+from sightline.data.prepared_cache import ImageCache
 from sightline.data.readers.checksums import sha256_of
 from sightline.data.readers.files import located
 from sightline.errors import DataError, DataNotFoundError, ShapeError
@@ -34,8 +36,8 @@ def check_cohort(cohort: Cohort, *, pixels: bool) -> list[Problem]:
 
     Args:
         cohort: the images.
-        pixels: also read every image and mask: broken files, NaN pixels, masks that are empty or of another size, and
-            images whose checksum is not the one given.
+        pixels: also read every image, mask and gaze: broken files, NaN pixels, masks that are empty or of another size,
+            and images whose checksum is not the one given.
 
     Raises:
         MissingExtraError: a codec for an image is not installed.
@@ -48,8 +50,8 @@ def readable_cases(
 ) -> tuple[Cohort, list[Problem]]:
     """Leave out the cases whose files cannot be used, so that one broken file among thousands does not end a run.
 
-    Every image, variant and mask is read, in parallel. A codec that is not installed ends it all the same: it is the
-    machine that has the problem, and every file of that kind would go.
+    Every image, variant, mask and gaze is read, in parallel. A codec that is not installed ends it all the same: it is
+    the machine that has the problem, and every file of that kind would go.
 
     Args:
         cohort: the images.
@@ -106,10 +108,10 @@ def _has(case: Case, index: int) -> bool:
 
 
 def _patients(cohort: Cohort) -> Iterator[Problem]:
-    seen: dict[str, dict[str, Case]] = defaultdict(dict)
+    seen: dict[tuple[str, str], dict[str, Case]] = defaultdict(dict)
     for case in cohort.cases:
-        seen[case.patient].setdefault(case.split, case)
-    for patient, by_split in seen.items():
+        seen[case.source, case.patient].setdefault(case.split, case)  # as `splits` tells patients apart
+    for (_, patient), by_split in seen.items():
         if len(by_split) > 1:
             where = " and ".join(f"{split or '(none)'!r} ({cohort.name(c.image)})" for split, c in by_split.items())
             yield Problem(next(iter(by_split.values())).id, f"patient {patient!r} is in several splits: {where}")
@@ -118,7 +120,7 @@ def _patients(cohort: Cohort) -> Iterator[Problem]:
 def _case(case: Case, cohort: Cohort, pixels: bool) -> Iterator[Problem]:
     if (wrong := _label(case, cohort)) is not None:
         yield Problem(case.id, f"{cohort.name(case.image)}: {wrong}")
-    files = [case.image, *([case.mask] if case.mask else []), *case.class_masks.values(), *case.variants.values()]
+    files = [case.image, *masks_of(case), *case.variants.values(), *([case.gaze] if case.gaze else [])]
     missing = [file for file in files if not located(file)[0].is_file()]
     yield from (Problem(case.id, f"{cohort.name(file)}: no such file") for file in missing)
     if pixels:
@@ -156,9 +158,14 @@ def _pixels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]
         else:
             if size not in (None, original):
                 yield Problem(case.id, f"{cohort.name(file)}: not of the size of {cohort.name(case.image)}")
-    for mask in [case.mask, *case.class_masks.values()]:
-        if mask is not None and mask not in missing:
+    for mask in masks_of(case):
+        if mask not in missing:
             try:
                 loader.region(mask, case, original)
             except _UNUSABLE as error:
                 yield Problem(case.id, str(error))
+    if case.gaze is not None and case.gaze not in missing:
+        try:
+            read_gaze(case.gaze, original, name=cohort.name(case.gaze))
+        except _UNUSABLE as error:
+            yield Problem(case.id, str(error))

@@ -1,7 +1,7 @@
 """Splits that never part the images of one patient, nor duplicates of one image.
 
 Patients are told apart by source and id: the same id in two sources is two people, unless `across_sources` says that
-all sources share their ids.
+all sources share their ids. Cases with one image file, or with one checksum in the table, stay together.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import numpy as np
 
 from sightline.data.cohort import Case, Cohort, did_you_mean
 from sightline.data.images import Array
+from sightline.data.readers.files import located
 from sightline.errors import DataError, SettingsError
 
 USUAL_FRACTIONS: Mapping[str, float] = MappingProxyType({"train": 0.7, "val": 0.1, "test": 0.2})
@@ -134,7 +135,7 @@ def _leaders(cohort: Cohort, same: Iterable[Collection[str]], across_sources: bo
             each = above[each]
         return each
 
-    for group in same:
+    for group in (*same, *_of_one_file(cohort)):
         unknown = sorted(name for name in group if name not in person)
         if unknown:
             raise DataError(
@@ -144,6 +145,16 @@ def _leaders(cohort: Cohort, same: Iterable[Collection[str]], across_sources: bo
         tops = sorted({top(person[name]) for name in group})
         above |= dict.fromkeys(tops, tops[0]) if tops else {}
     return {each: top(each) for each in above}
+
+
+def _of_one_file(cohort: Cohort) -> list[list[str]]:
+    """Return the ids of cases that have one image: one file, or files that have one checksum in the table."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for case in cohort.cases:
+        groups.setdefault(("", str(case.image)), []).append(case.id)
+        if case.sha256:
+            groups.setdefault((case.sha256, located(case.image)[1]), []).append(case.id)
+    return [names for names in groups.values() if len(names) > 1]
 
 
 def _kept(leaders: Mapping[Person, Person], previous: Cohort, across_sources: bool) -> dict[Person, str]:

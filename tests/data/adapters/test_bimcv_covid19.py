@@ -44,7 +44,7 @@ def download(tmp_path: Path, save: Save) -> Path:
     for name in FILMS:
         save(root / name, DEEP)
     (root / FILMS[0]).with_suffix(".json").write_text(
-        header("MONOCHROME1", **{"00281050": [2048], "00281051": [4096, 100], "00281053": [1]})
+        header("MONOCHROME1", **{"00281050": [2048], "00281051": [4096, 100], "00281052": [-3], "00281053": [1]})
     )
     (root / FILMS[2]).with_suffix(".json").write_text(header("MONOCHROME2", **{"00283010": [{}]}))
     (root / FILMS[4]).with_suffix(".json").write_text("{half")
@@ -98,12 +98,21 @@ def test_how_a_film_is_shown_comes_from_its_json_or_that_of_its_series(download:
     adapted = BimcvCovid19(findings=(), views=()).read(download, tmp_path / "out")
     first, second, third, fourth, fifth = (case.about for case in adapted.cohort.cases)
     assert (first["photometric"], first["header"]) == ("MONOCHROME1", "own")
-    assert (first["window_center"], first["window_width"], first["rescale_slope"]) == ("2048", "4096", "1")
+    assert (first["window_center"], first["window_width"]) == ("2048", "4096")
+    assert (first["rescale_slope"], first["rescale_intercept"]) == ("1", "-3")
     assert (second["photometric"], second["header"], second["voi_lut"]) == ("MONOCHROME2", "series", "yes")
     assert third["header"] == "own"
     assert "header" not in fourth
     assert "header" not in fifth
     assert adapted.census[-1].rule == "to be inverted, MONOCHROME1 (1 images)"
+
+
+def test_a_label_that_is_only_like_covid_19_is_another_one(download: Path, tmp_path: Path) -> None:
+    table = download / "derivatives/labels/labels_covid_posi.tsv"
+    table.write_text(table.read_text().replace("['COVID 19'\t'pneumonia'", "['COVID 19 negative'\t'pneumonia'"))
+    assert not BimcvCovid19().read(download, tmp_path / "out").cohort.cases
+    options = BimcvCovid19(findings=("COVID 19 uncertain", "COVID 19 negative"))
+    assert [case.id for case in options.read(download, tmp_path / "out").cohort.cases] == [FILMS[0], FILMS[3]]
 
 
 def test_the_isnets_rules_keep_frontal_films_labelled_just_so(download: Path, tmp_path: Path) -> None:
@@ -123,7 +132,9 @@ def test_an_unchanged_report_may_have_the_labels_of_the_study_before(download: P
     assert [case.id for case in cohort.cases] == [FILMS[0], FILMS[1]]
     assert cohort.cases[1].about["findings"] == "unchanged|pleural effusion|COVID 19|pneumonia|infiltrates"
     (download / "sub-S03044/sub-S03044_sessions.tsv").unlink()
-    with pytest.raises(DataNotFoundError, match=r"inherit_unchanged needs sub-S…/sub-S…_sessions.tsv"):
+    with pytest.raises(
+        DataNotFoundError, match=r"inherit_unchanged needs .*_sessions.tsv in covid19_posi, found deriv"
+    ):
         BimcvCovid19(inherit_unchanged=True).read(download, tmp_path / "out")
 
 
@@ -172,8 +183,20 @@ def test_a_wrong_folder_a_missing_table_and_a_renamed_column_are_refused(downloa
     table.write_text(table.read_text().replace("ReportID", "Report_ID"))
     with pytest.raises(DataError, match=r"no column 'ReportID'; did you mean 'Report_ID'\?"):
         BimcvCovid19().read(download, tmp_path / "out")
-    (download / "participants.tsv").unlink()
-    with pytest.raises(DataNotFoundError, match=r"expected participants.tsv"):
+    table.write_text(table.read_text().replace("Report_ID", "ReportID"))
+    people = download / "participants.tsv"
+    people.write_text(people.read_text().replace("gender", "sex"))
+    with pytest.raises(
+        DataError, match=r"no column 'gender'.*; expected participant, age, gender; found participant, m"
+    ):
+        BimcvCovid19().read(download, tmp_path / "out")
+    people.unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"expected participants.tsv in covid19_posi, found derivatives/, sub-S"
+    ):
+        BimcvCovid19().read(download, tmp_path / "out")
+    table.unlink()
+    with pytest.raises(DataNotFoundError, match=r"expected .*labels_covid19_posi.tsv in .*, found derivatives/, sub-S"):
         BimcvCovid19().read(download, tmp_path / "out")
 
 

@@ -88,6 +88,36 @@ def test_the_consensus_table_may_be_missing_and_the_first_version_has_fewer_colu
     assert "photometric" not in cohort.cases[0].about
 
 
+def test_names_of_films_may_lack_their_suffix_and_the_consensus_have_semicolons(download: Path, tmp_path: Path) -> None:
+    for name in ("metadata_global_v2.csv", "metadata_consensus_v1.csv"):
+        table = download / name
+        table.write_text(table.read_text().replace(".dcm", "").replace(",", ";"))
+    first, *_ = Brixia().read(download, tmp_path / "out").cohort.cases
+    assert first.image == download / "dicom_clean/11.dcm"
+    assert first.about["consensus_score"] == "9"
+
+
+@pytest.mark.parametrize(
+    "column", ["Filename", "StudyId", "BrixiaScore", "ConsensusTestset", "Subject", "Sex", "Modality"]
+)
+def test_a_renamed_column_is_named_with_what_is_there(download: Path, tmp_path: Path, column: str) -> None:
+    table = download / "metadata_global_v2.csv"
+    table.write_text(table.read_text().replace(f"{column};", "Other;"))
+    with pytest.raises(DataError, match=rf"no column '{column}'.*; expected Filename, .*; found .*Other"):
+        Brixia().read(download, tmp_path / "out")
+
+
+def test_the_consensus_of_five_readers_has_means_and_modes_of_each_zone(download: Path, tmp_path: Path) -> None:
+    about = Brixia().read(download, tmp_path / "out").cohort.cases[0].about
+    zones = [f"{side}_{height}" for side in ("right", "left") for height in ("upper", "middle", "lower")]
+    assert [about[f"consensus_mean_{zone}"] for zone in zones] == ["1.2", "2", "2.8", "2", "1", "0.2"]
+    assert [about[f"consensus_{zone}"] for zone in zones] == list("123210")
+    table = download / "metadata_consensus_v1.csv"
+    table.write_text(table.read_text().replace("S-Global", "Global"))
+    with pytest.raises(DataError, match=r"consensus_v1.csv has no column 'S-Global'.*; expected filename, .*; found "):
+        Brixia().read(download, tmp_path / "out")
+
+
 def test_scores_that_do_not_add_up_are_counted(download: Path, tmp_path: Path) -> None:
     table = download / "metadata_global_v2.csv"
     table.write_text(table.read_text().replace("123210;9", "123210;10"))
@@ -116,6 +146,12 @@ def test_a_score_of_another_kind_or_a_renamed_column_is_refused(
 def test_a_wrong_folder_and_a_half_unpacked_archive_are_refused(download: Path, tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"expected metadata_global_v2.csv or .* found 11.dcm, 12.dcm, 13.dcm"):
         Brixia().read(download / "dicom_clean", tmp_path / "out")
+    table = (download / "metadata_global_v2.csv").rename(tmp_path / "elsewhere.csv")
+    with pytest.raises(
+        DataNotFoundError, match=r"expected metadata_global_v2.csv or .* found dicom_clean/, metadata_c"
+    ):
+        Brixia().read(download, tmp_path / "out")
+    table.rename(download / "metadata_global_v2.csv")
     (download / "dicom_clean/12.dcm").unlink()
     with pytest.raises(DataNotFoundError, match=r"1 of 3 images are not there, first dicom_clean/12.dcm"):
         Brixia().read(download, tmp_path / "out")

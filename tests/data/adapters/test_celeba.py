@@ -6,10 +6,14 @@ import pytest
 from PIL import Image
 
 from sightline.data import read_cohort, write_cohort
-from sightline.data.adapters.celeba import FACE, PARTS, CelebA
+from sightline.data.adapters.celeba import CelebA
 from sightline.errors import DataError, DataNotFoundError, SettingsError
 
 ATTRIBUTES = ("Bald", "High_Cheekbones", "Rosy_Cheeks", "Smiling")
+PARTS = (  # the number of a part in a merged mask is its place here
+    *("skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth", "u_lip", "l_lip"),
+    *("hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
+)
 # file: face in CelebAMask-HQ, attributes
 PHOTOS = {
     "000004.jpg": (0, (-1, 1, -1, 1)),
@@ -94,7 +98,6 @@ def test_the_face_lies_on_the_photo_where_it_was_cut_from(download: Path, tmp_pa
 
 
 def test_what_belongs_to_the_face_is_an_option(download: Path, tmp_path: Path) -> None:
-    assert PARTS[: PARTS.index("hair")] == FACE
     CelebA().read(download, tmp_path / "out")
     cohort = CelebA(face=("hair",)).read(download, tmp_path / "out").cohort  # nothing of the first stays
     hair = np.zeros((100, 80), np.uint8)
@@ -102,6 +105,39 @@ def test_what_belongs_to_the_face_is_an_option(download: Path, tmp_path: Path) -
     np.testing.assert_array_equal(pixels(cohort.cases[0].mask), hair)
     with pytest.raises(SettingsError, match=r"face must be some of skin, .* did you mean 'nose'"):
         CelebA(face=("noze",))
+
+
+def test_of_two_parts_on_one_place_the_later_counts(download: Path, tmp_path: Path) -> None:
+    for file in (download / "CelebAMask-HQ/CelebAMask-HQ-mask-anno/0").glob("00000_*.png"):
+        file.unlink()
+    for place, part in enumerate(PARTS):
+        save_part(download / "CelebAMask-HQ", 0, part, slice(None), slice(None))
+        for face, is_seen in (((part,), True), (PARTS[:place] or PARTS[1:], False)):
+            mask = CelebA(face=face).read(download, tmp_path / "out").cohort.cases[0].mask
+            assert pixels(mask).any() == is_seen
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_face_is_all_but_hair_jewellery_neck_and_clothes(download: Path, tmp_path: Path, part: str) -> None:
+    for file in (download / "CelebAMask-HQ/CelebAMask-HQ-mask-anno/0").glob("00000_*.png"):
+        file.unlink()
+    save_part(download / "CelebAMask-HQ", 0, part, slice(None), slice(None))
+    is_face = pixels(CelebA().read(download, tmp_path / "out").cohort.cases[0].mask).any()
+    assert is_face == (part not in ("hair", "hat", "ear_r", "neck_l", "neck", "cloth"))
+
+
+@pytest.mark.parametrize(("face", "place"), [(0, "0/00000"), (1999, "0/01999"), (2000, "1/02000"), (29999, "14/29999")])
+def test_masks_lie_in_folders_of_2000(download: Path, tmp_path: Path, face: int, place: str) -> None:
+    hq = download / "CelebAMask-HQ"
+    for file in hq.glob("CelebAMask-HQ-mask-anno/*/*.png"):
+        file.unlink()
+    (hq / "CelebA-HQ-to-CelebA-mapping.txt").write_text(f"idx orig_idx orig_file\n{face} 3 000004.jpg\n")
+    save_part(hq, 0, "skin", slice(None), slice(None))
+    path = hq / f"CelebAMask-HQ-mask-anno/{place}_skin.png"
+    path.parent.mkdir(exist_ok=True)
+    (hq / "CelebAMask-HQ-mask-anno/0/00000_skin.png").rename(path)
+    (case,) = CelebA().read(download, tmp_path / "out").cohort.cases
+    assert pixels(case.mask).any()
 
 
 def test_single_attributes_make_a_multiclass_cohort(download: Path, tmp_path: Path) -> None:
@@ -153,6 +189,31 @@ def test_landmarks_of_aligned_photos_are_not_taken(download: Path, tmp_path: Pat
         CelebA().read(download, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "CelebA/Anno/list_attr_celeba.txt",
+            r"expected Anno/list_attr_celeba.txt or .*, found CelebA/, CelebAMask-HQ/",
+        ),
+        (
+            "CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt",
+            r"expected .*-mapping.txt in faces, found CelebA/, CelebAMask",
+        ),
+        (
+            "CelebAMask-HQ/CelebAMask-HQ-mask-anno",
+            r"expected CelebAMask-HQ-mask-anno in CelebAMask-HQ, found CelebA-HQ-i",
+        ),
+    ],
+)
+def test_a_missing_table_or_folder_is_named_with_what_was_found(
+    download: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    (download / name).rename(tmp_path / "elsewhere")
+    with pytest.raises(DataNotFoundError, match=message):
+        CelebA().read(download, tmp_path / "out")
+
+
 def test_a_missing_photo_is_refused_unless_a_part_will_do(download: Path, tmp_path: Path) -> None:
     (download / "CelebA/img_celeba/162772.jpg").unlink()
     with pytest.raises(DataNotFoundError, match=r"1 of 5 images are not there, first CelebA/img_celeba/162772.jpg"):
@@ -163,7 +224,10 @@ def test_a_missing_photo_is_refused_unless_a_part_will_do(download: Path, tmp_pa
 def test_missing_masks_are_refused_unless_a_part_will_do(download: Path, tmp_path: Path) -> None:
     for file in (download / "CelebAMask-HQ/CelebAMask-HQ-mask-anno/1").iterdir():
         file.unlink()
-    with pytest.raises(DataNotFoundError, match=r"no masks 1/02001_\*.png in CelebAMask-HQ-mask-anno for 162771.jpg"):
+    with pytest.raises(
+        DataNotFoundError,
+        match=r"no masks 1/02001_\*.png in .* for 162771.jpg, found nothing; unpack",
+    ):
         CelebA().read(download, tmp_path / "out")
     masks = {case.id: case.mask for case in CelebA(partial=True).read(download, tmp_path / "out").cohort.cases}
     assert masks["162771.jpg"] is None

@@ -8,10 +8,14 @@ from PIL import Image
 
 from sightline.data import Cohort, check_cohort
 from sightline.data.adapters import ChestXray14
-from sightline.data.adapters.chestxray14 import CLASSES
 from sightline.errors import DataError, DataNotFoundError, SettingsError
 
 Save = Callable[[Path, np.ndarray], Path]
+CLASSES = (
+    *("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Hernia"),
+    *("Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax"),
+)
+BOXED = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltrate", "Mass", "Nodule", "Pneumonia", "Pneumothorax")
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
@@ -105,6 +109,13 @@ def test_boxes_become_masks_of_the_images_size(download: Path, tmp_path: Path) -
     assert not [problem for problem in check_cohort(cohort, pixels=True) if problem.case]
 
 
+def test_boxes_are_of_eight_classes_one_of_them_with_another_name(download: Path, tmp_path: Path) -> None:
+    lines = [f"00000003_000.png,{name},0.0,0.0,512.0,512.0,,," for name in BOXED]
+    (download / "BBox_List_2017.csv").write_text("\n".join([BOXES[0], *lines]) + "\n")
+    case = ChestXray14().read(download, tmp_path / "out").cohort.cases[3]
+    assert set(case.class_masks) == {name.replace("Infiltrate", "Infiltration") for name in BOXED}
+
+
 def test_masks_that_are_there_are_kept_and_a_stopped_run_leaves_none(
     download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,17 +159,37 @@ def test_a_wrong_folder_and_missing_or_short_lists_are_refused(download: Path, t
     (download / "test_list.txt").write_text("00000002_000.png\n")
     with pytest.raises(DataError, match=r"2 of 5 images are in neither train_val_list.txt nor test_list.txt, first 0"):
         ChestXray14().read(download, tmp_path / "out")
-    (download / "test_list.txt").unlink()
-    with pytest.raises(DataNotFoundError, match=r"expected test_list.txt"):
+    for name in ("test_list.txt", "train_val_list.txt"):
+        text = (download / name).read_text()
+        (download / name).unlink()
+        with pytest.raises(
+            DataNotFoundError, match=rf"expected {name} in CXR14, found BBox_List_2017.csv, Data_Entry_2"
+        ):
+            ChestXray14().read(download, tmp_path / "out")
+        (download / name).write_text(text)
+    (download / "Data_Entry_2017_v2020.csv").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"expected Data_Entry_2017\*.csv in CXR14, found BBox_List_2017.csv, im"
+    ):
         ChestXray14().read(download, tmp_path / "out")
 
 
 def test_a_renamed_column_or_an_unknown_finding_is_named(download: Path, tmp_path: Path) -> None:
     table = download / "Data_Entry_2017_v2020.csv"
     text = table.read_text()
-    table.write_text(text.replace("Patient Age", "Age"))
-    with pytest.raises(DataError, match=r"no column 'Patient Age'; expected Image Index"):
+    for column in ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position"):
+        table.write_text(text.replace(column, "Other"))
+        with pytest.raises(DataError, match=rf"no column '{column}'.*; expected Image Index, .*; found .*Other"):
+            ChestXray14().read(download, tmp_path / "out")
+    table.write_text(text)
+    boxes = download / "BBox_List_2017.csv"
+    known = boxes.read_text()
+    boxes.write_text(known.replace("Bbox [x,y,w,h]", "x,y,w,h"))
+    with pytest.raises(
+        DataError, match=r"no column 'Bbox \[x'.*; expected .*, Bbox \[x, y, w, h\]; found .*, x, y, w, h"
+    ):
         ChestXray14().read(download, tmp_path / "out")
+    boxes.write_text(known)
     table.write_text(text.replace("Emphysema", "Emphysemma"))
     with pytest.raises(DataError, match=r"unknown finding 'Emphysemma'; did you mean 'Emphysema'\?"):
         ChestXray14().read(download, tmp_path / "out")

@@ -7,9 +7,13 @@ from PIL import Image
 
 from sightline.data import read_cohort, write_cohort
 from sightline.data.adapters import CheXpert
-from sightline.data.adapters.chexpert import CLASSES
 from sightline.errors import DataError, DataNotFoundError, SettingsError
 
+CLASSES = (  # as the first line of the tables has them
+    *("No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema"),
+    *("Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture"),
+    "Support Devices",
+)
 HEADER = ",".join(("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *CLASSES))
 
 
@@ -112,6 +116,22 @@ def test_the_tables_may_lie_beside_the_images_and_the_root_one_folder_up(downloa
     assert len(CheXpert().read(download.parent, tmp_path / "out").cohort.cases) == 5
 
 
+@pytest.mark.parametrize("name", ["CheXpert-v1.0", "chest films"])
+def test_the_folder_may_have_another_name_than_the_paths_begin_with(download: Path, tmp_path: Path, name: str) -> None:
+    moved = download.rename(tmp_path / name)
+    cases = CheXpert().read(moved, tmp_path / "out").cohort.cases
+    assert cases[0].image == moved / "train/patient00001/study1/view1_frontal.jpg"
+
+
+def test_frontal_films_have_four_views_and_side_views_none(download: Path, tmp_path: Path) -> None:
+    table = download / "train.csv"
+    table.write_text(table.read_text().replace("Frontal,AP", "Frontal,RL", 1))
+    views = [case.about["view"] for case in CheXpert().read(download, tmp_path / "out").cohort.cases]
+    assert views == ["RL", "PA", "AP", "LL", "AP"]
+    (side,) = CheXpert(views=("lateral",)).read(download, tmp_path / "out").cohort.cases
+    assert side.id == "train/patient00001/study2/view2_lateral.jpg"
+
+
 def test_a_wrong_folder_says_what_was_expected_and_found(download: Path, tmp_path: Path) -> None:
     wrong = download / "train/patient00001"
     with pytest.raises(DataNotFoundError, match=r"expected train.csv or .* found study1/, study2/; give the folder"):
@@ -123,6 +143,11 @@ def test_a_wrong_folder_says_what_was_expected_and_found(download: Path, tmp_pat
 def test_a_missing_table_says_what_was_found(download: Path, tmp_path: Path) -> None:
     (download / "valid.csv").unlink()
     with pytest.raises(DataNotFoundError, match=r"expected valid.csv or .* found train.csv, train/, valid/"):
+        CheXpert().read(download, tmp_path / "out")
+    (download / "train.csv").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"expected train.csv or .* in CheX.*, found train/, valid/; give the f"
+    ):
         CheXpert().read(download, tmp_path / "out")
 
 

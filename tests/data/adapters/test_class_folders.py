@@ -64,5 +64,7 @@ def test_names_that_do_not_fit_are_counted(films: Path, tmp_path: Path) -> None:
 def test_a_missing_or_empty_folder_is_refused(films: Path, tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"class folders: no folder"):
         ClassFolders().read(tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(DataError, match=r"no images in .*ill: expected ill/<class>/<image>.png"):
+    with pytest.raises(
+        DataError, match=r"no images in .*ill: expected ill/<class>/<image>.png .*; found P02_1.tif, P0"
+    ):
         ClassFolders().read(films / "ill", tmp_path / "out")

@@ -175,7 +175,8 @@ def test_a_wrong_or_empty_folder_files_without_a_class_and_a_table_without_key_a
     with pytest.raises(DataNotFoundError, match=r"DICOM files: no folder"):
         DicomTree().read(tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no DICOM image below empty"):
+    (tmp_path / "empty/Doe.txt").touch()
+    with pytest.raises(DataError, match=r"no DICOM image below empty, found 1 files of other kinds; give"):
         DicomTree().read(tmp_path / "empty", tmp_path / "out")
     save_dicom(export / "loose.dcm", **{"PatientID": "1"})
     with pytest.raises(DataError, match=r"loose.dcm is in no class folder; put it in one, or give labels"):

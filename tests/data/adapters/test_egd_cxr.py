@@ -311,6 +311,28 @@ def test_a_missing_table_says_what_was_found(download: Path, films: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("file", "option"),
+    [("bounding_boxes.csv", {"boxes": ("left clavicle",)}), ("eye_gaze.csv", {"gaze": "samples"})],
+)
+def test_a_table_that_an_option_needs_is_missed(
+    download: Path, films: Path, tmp_path: Path, file: str, option: dict[str, object]
+) -> None:
+    (download / file).unlink(missing_ok=True)
+    with pytest.raises(DataNotFoundError, match=rf"expected {file} in 1.0.0, found audio_segmentation_transcripts/, "):
+        EgdCxr(images=films, **option).read(download, tmp_path / "out")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "column", ["dicom_id", "path", "study_id", "patient_id", "gender", "Normal", "CHF", "pneumonia"]
+)
+def test_a_renamed_column_of_the_sheet_is_named(download: Path, films: Path, tmp_path: Path, column: str) -> None:
+    rows = [{("other" if name == column else name): value for name, value in sheet_row(each).items()} for each in FILMS]
+    write_rows(download / "master_sheet.csv", tuple("other" if name == column else name for name in SHEET), rows)
+    with pytest.raises(DataError, match=rf"no column '{column}'.*; expected dicom_id, path, .*; found .*other"):
+        EgdCxr(images=films).read(download, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
         ("master_sheet.csv", "anchor_age", "age_group", r"no column 'anchor_age'.*found dicom_id, path"),

@@ -8,10 +8,14 @@ import pytest
 
 from sightline.data import Cohort
 from sightline.data.adapters import MimicCxrJpg
-from sightline.data.adapters.mimic_cxr_jpg import CLASSES
 from sightline.errors import DataError, DataNotFoundError, SettingsError
 
 Save = Callable[[Path, np.ndarray], Path]
+CLASSES = (  # as the tables of labels have them
+    *("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum", "Fracture"),
+    *("Lung Lesion", "Lung Opacity", "No Finding", "Pleural Effusion", "Pleural Other", "Pneumonia", "Pneumothorax"),
+    "Support Devices",
+)
 GREY = np.zeros((8, 8), np.uint8)
 FILMS = (  # dicom_id, subject, study, view, split
     ("02aa804e", "10000032", "50414267", "PA", "train"),
@@ -47,7 +51,7 @@ def download(tmp_path: Path, save: Save) -> Path:
     for image, subject, study, view, where in FILMS:
         save(root / f"files/p{subject[:2]}/p{subject}/s{study}/{image}.jpg", GREY)
         metadata.append(f'{image},{subject},{study},"CHEST (PA, LAT)",{view},8,8,21800506')
-        split.append(f"{image},{study},{subject},{where}")
+        split.insert(1, f"{image},{study},{subject},{where}")  # in another order
     for name, text in (
         ("metadata", "\n".join(metadata)),
         ("split", "\n".join(split)),
@@ -140,15 +144,30 @@ def test_an_unknown_class_or_split_is_refused() -> None:
 def test_a_wrong_folder_or_missing_table_says_what_was_found(download: Path, tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"expected mimic-cxr-\*-metadata.csv or .*, found p10/, p18/, p19/"):
         MimicCxrJpg().read(download / "files", tmp_path / "out")
-    (download / "mimic-cxr-2.0.0-split.csv").unlink()
-    with pytest.raises(DataNotFoundError, match=r"expected mimic-cxr-\*-split.csv or .* found files/, mimic"):
-        MimicCxrJpg().read(download, tmp_path / "out")
+    with pytest.raises(DataNotFoundError, match=r"expected mimic-cxr-\*-test-set-labeled.csv or .* found files/, mim"):
+        MimicCxrJpg(labels="radiologist").read(download, tmp_path / "out")
+    for kind in ("chexpert", "split", "metadata"):
+        (download / f"mimic-cxr-2.0.0-{kind}.csv").unlink()
+        with pytest.raises(DataNotFoundError, match=rf"expected mimic-cxr-\*-{kind}.csv or .* found files/, mimic"):
+            MimicCxrJpg().read(download, tmp_path / "out")
 
 
-def test_a_renamed_column_is_named(download: Path, tmp_path: Path) -> None:
-    table = download / "mimic-cxr-2.0.0-metadata.csv"
-    table.write_text(table.read_text().replace("ViewPosition", "view_position"))
-    with pytest.raises(DataError, match=r"no column 'ViewPosition'; did you mean 'view_position'\?"):
+@pytest.mark.parametrize(
+    ("table", "column", "other"),
+    [
+        ("metadata", "ViewPosition", "view_position"),
+        ("metadata", "subject_id", "SubjectID"),
+        ("split", "dicom_id", "DicomID"),
+        ("chexpert", "study_id", "StudyID"),
+        ("chexpert", "Pleural Other", "Pleural_Other"),
+    ],
+)
+def test_a_renamed_column_is_named(download: Path, tmp_path: Path, table: str, column: str, other: str) -> None:
+    file = download / f"mimic-cxr-2.0.0-{table}.csv"
+    file.write_text(file.read_text().replace(column, other))
+    with pytest.raises(
+        DataError, match=rf"{table}.csv has no column '{column}'.*; expected .*{column}.*; found .*{other}"
+    ):
         MimicCxrJpg().read(download, tmp_path / "out")
 
 
@@ -159,7 +178,7 @@ def test_half_unpacked_images_and_a_half_split_table_are_refused(download: Path,
     assert len(MimicCxrJpg(partial=True).read(download, tmp_path / "out").cohort.cases) == 2
     table = download / "mimic-cxr-2.0.0-split.csv"
     table.write_text("\n".join(table.read_text().splitlines()[:-1]))
-    with pytest.raises(DataError, match=r"image fffabebf has no split; is that table complete\?"):
+    with pytest.raises(DataError, match=r"image 02aa804e has no split; is that table complete\?"):
         MimicCxrJpg().read(download, tmp_path / "out")
 
 

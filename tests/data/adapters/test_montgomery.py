@@ -71,13 +71,23 @@ def test_a_wrong_folder_says_what_was_found(download: Path, tmp_path: Path) -> N
         Montgomery().read(download / "ManualMask", tmp_path / "out")
 
 
+@pytest.mark.parametrize("folder", ["ClinicalReadings", "ManualMask/leftMask", "ManualMask/rightMask"])
+def test_a_missing_folder_is_named_with_what_was_found(download: Path, tmp_path: Path, folder: str) -> None:
+    (download / folder).rename(tmp_path / "elsewhere")
+    with pytest.raises(DataNotFoundError, match=rf"expected {folder} in MontgomerySet, found CXR_png/.*; give the fol"):
+        Montgomery().read(download, tmp_path / "out")
+
+
 def test_half_unpacked_folders_are_refused_unless_a_part_will_do(download: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (download / "ManualMask/rightMask/MCUCXR_0104_1.png").unlink()
-    with pytest.raises(DataNotFoundError, match=r"no MCUCXR_0104_1.png in ManualMask/rightMask; unpack"):
+    with pytest.raises(DataNotFoundError, match=r"no MCUCXR_0104_1.png in ManualMask/rightMask, found MCUCXR_0001"):
         Montgomery().read(download, out)
     (download / "ClinicalReadings/MCUCXR_0001_0.txt").unlink()
-    with pytest.raises(DataNotFoundError, match=r"no MCUCXR_0001_0.txt in ClinicalReadings"):
+    with pytest.raises(
+        DataNotFoundError,
+        match=r"no MCUCXR_0001_0.txt in ClinicalReadings, found MCUCXR_0002_0",
+    ):
         Montgomery().read(download, out)
     first, _, third = Montgomery(partial=True).read(download, out).cohort.cases
     assert (first.report, third.mask) == (None, None)

@@ -7,10 +7,14 @@ from PIL import Image
 from scipy.io import savemat
 
 from sightline.data import read_cohort, write_cohort
-from sightline.data.adapters.pascal_voc import CLASSES, PascalVoc
+from sightline.data.adapters import PascalVoc
 from sightline.errors import DataError, DataNotFoundError
 from sightline.regions.masks import region_from_mask
 
+CLASSES = (  # 1 to 20 in the masks
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
+    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
 TRAIN, VAL = ["2007_000032", "2008_000002"], ["2007_000033", "2008_000003"]
 NOVAL = ["2008_000002", "2008_000008"]  # the first is in VOC's train, too
 SBD_TRAIN, SBD_VAL = ["2008_000008", "2008_000003"], ["2008_000020", "2008_000002"]
@@ -97,6 +101,17 @@ def test_masks_are_one_a_class_and_pixels_of_nobody_are_not_allowed(download: Pa
         assert (region_from_mask(pixels)[0].numpy() == (np.asarray(expected) == 255)).all()
 
 
+def test_numbers_in_masks_stand_for_the_20_classes_in_their_order(download: Path, tmp_path: Path) -> None:
+    voc = download / "VOCdevkit/VOC2012/SegmentationClass"
+    save_palette(voc / "2007_000032.png", np.arange(10, dtype=np.uint8).reshape(2, 5))
+    save_palette(voc / "2008_000002.png", np.arange(11, 21, dtype=np.uint8).reshape(2, 5))
+    first, second = PascalVoc(training="voc").read(download, tmp_path / "out").cohort.cases[:2]
+    assert present(first.label) == list(CLASSES[:9])
+    assert present(second.label) == list(CLASSES[10:])
+    for place, name in enumerate(CLASSES[10:]):
+        assert np.argmax(np.asarray(Image.open(second.class_masks[name]))) == place
+
+
 def test_labels_may_come_from_the_objects(download: Path, tmp_path: Path) -> None:
     case = PascalVoc(training="voc", labels="objects").read(download, tmp_path / "out").cohort.cases[0]
     assert present(case.label) == ["dog"]
@@ -130,6 +145,11 @@ def test_a_wrong_folder_says_what_was_expected(download: Path, tmp_path: Path) -
     with pytest.raises(DataNotFoundError, match=r"SBD: expected benchmark_RELEASE/dataset/cls or"):
         PascalVoc().read(download / "VOCdevkit", tmp_path / "out")
     assert len(PascalVoc(training="voc").read(download / "VOCdevkit", tmp_path / "out").cohort.cases) == 4
+    (download / "VOCdevkit/VOC2012/Annotations/2007_000032.xml").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"no Annotations/2007_000032.xml, found 2007_000033.xml, .*labels=mask"
+    ):
+        PascalVoc(training="voc", labels="objects").read(download, tmp_path / "out")
 
 
 def test_missing_files_are_refused_and_photos_left_out_if_a_part_will_do(download: Path, tmp_path: Path) -> None:
@@ -140,10 +160,10 @@ def test_missing_files_are_refused_and_photos_left_out_if_a_part_will_do(downloa
         PascalVoc().read(download, tmp_path / "out")
     assert len(PascalVoc(partial=True).read(download, tmp_path / "out").cohort.cases) == 4
     (download / "benchmark_RELEASE/dataset/cls/2008_000008.mat").unlink()
-    with pytest.raises(DataNotFoundError, match=r"no mask cls/2008_000008.mat; unpack the whole download"):
+    with pytest.raises(DataNotFoundError, match=r"no mask cls/2008_000008.mat, found 2008_000002.mat, 2008_0000"):
         PascalVoc(partial=True).read(download, tmp_path / "out")
     (download / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").unlink()
-    with pytest.raises(DataNotFoundError, match=r"no list Segmentation/val.txt"):
+    with pytest.raises(DataNotFoundError, match=r"no list Segmentation/val.txt, found train.txt, trainval.txt; unpack"):
         PascalVoc().read(download, tmp_path / "out")
 
 

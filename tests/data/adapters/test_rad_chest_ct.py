@@ -6,21 +6,69 @@ import numpy as np
 import pytest
 
 from sightline.data import read_cohort, write_cohort
-from sightline.data.adapters.rad_chest_ct import LUNG_ONLY, PLACES, STUDY_LABELS, RadChestCT
+from sightline.data.adapters import RadChestCT
 from sightline.errors import DataError, DataNotFoundError
 
-OTHERS = (  # in the tables and not among the study's labels
-    *("arthritis", "breast_implant", "breast_surgery", "congestion", "debris", "deformity", "distention", "fracture"),
-    *("gi_tube", "hardware", "hernia", "infiltrate", "secretion", "tracheal_tube", "other_path"),
+STUDY = {  # the 80 labels by region
+    "h_great_vessel": (
+        *("aneurysm", "atherosclerosis", "calcification", "catheter_or_port", "dilation_or_ectasia", "postsurgical"),
+        "scattered_calc",
+    ),
+    "h_mediastinum": (*("calcification", "cancer", "lymphadenopathy", "mass", "nodule", "opacity"),),
+    "heart": (
+        *("atherosclerosis", "cabg", "calcification", "cardiomegaly", "catheter_or_port", "coronary_artery_disease"),
+        *("heart_failure", "heart_valve_replacement", "pacemaker_or_defib", "pericardial_effusion"),
+        *("pericardial_thickening", "postsurgical", "scattered_calc", "stent", "sternotomy", "transplant"),
+    ),
+    "lung": (
+        *("air_trapping", "airspace_disease", "aspiration", "atelectasis", "bandlike_or_linear"),
+        *("bronchial_wall_thickening", "bronchiectasis", "bronchiolectasis", "calcification", "cancer"),
+        *("catheter_or_port", "cavitation", "chest_tube", "clip", "consolidation", "cyst", "density", "emphysema"),
+        *("fibrosis", "granuloma", "groundglass", "honeycombing", "infection", "inflammation"),
+        *("interstitial_lung_disease", "lesion", "lucency", "lung_resection", "lymphadenopathy", "mass"),
+        *("mucous_plugging", "nodule", "nodulegr1cm", "opacity", "plaque", "pleural_effusion", "pleural_thickening"),
+        *("pneumonia", "pneumothorax", "postsurgical", "pulmonary_edema", "reticulation", "scarring"),
+        *("scattered_calc", "scattered_nod", "septal_thickening", "soft_tissue", "staple", "suture", "transplant"),
+        "tree_in_bud",
+    ),
+}
+LUNG_ONLY = (
+    *("bandlike_or_linear", "groundglass", "honeycombing", "reticulation", "tree_in_bud", "airspace_disease"),
+    *("air_trapping", "aspiration", "atelectasis", "bronchial_wall_thickening", "bronchiectasis"),
+    *("bronchiolectasis", "bronchiolitis", "bronchitis", "emphysema", "hemothorax", "interstitial_lung_disease"),
+    *("lung_resection", "mucous_plugging", "pleural_effusion", "pleural_thickening", "pneumonia", "pneumonitis"),
+    *("pneumothorax", "pulmonary_edema", "septal_thickening", "tuberculosis"),
 )
-FINDINGS = sorted({finding for _, finding in STUDY_LABELS.values()} | LUNG_ONLY | set(OTHERS))
-LOCATIONS = sorted(
-    set().union(*PLACES.values())
-    | {"lung", "airways", "right", "left", "anterior", "posterior", "superior", "inferior", "medial", "lateral"}
-    | {"interstitial", "subpleural", "centrilobular", "thyroid", "breast", "axilla", "chest_wall", "rib", "spine"}
-    | {"bone", "diaphragm", "abdomen", "esophagus", "stomach", "intestine", "liver", "gallbladder", "kidney"}
-    | {"adrenal_gland", "spleen", "pancreas", "other_location"}
+HEART_ONLY = (
+    *("cabg", "cardiomegaly", "coronary_artery_disease", "heart_failure", "heart_valve_replacement"),
+    *("pacemaker_or_defib", "pericardial_effusion", "pericardial_thickening", "sternotomy"),
 )
+ANYWHERE = (
+    *("arthritis", "atherosclerosis", "aneurysm", "breast_implant", "breast_surgery", "calcification", "cancer"),
+    *("catheter_or_port", "cavitation", "clip", "congestion", "consolidation", "cyst", "debris", "deformity"),
+    *("density", "dilation_or_ectasia", "distention", "fibrosis", "fracture", "granuloma", "hardware", "hernia"),
+    *("infection", "infiltrate", "inflammation", "lesion", "lucency", "lymphadenopathy", "mass", "nodule"),
+    *("nodulegr1cm", "opacity", "plaque", "postsurgical", "scarring", "scattered_calc", "scattered_nod"),
+    *("secretion", "soft_tissue", "staple", "stent", "suture", "transplant", "chest_tube", "tracheal_tube"),
+    "gi_tube",
+)
+FINDINGS = (*LUNG_ONLY, *HEART_ONLY, *ANYWHERE, "other_path")  # as the tables have them
+PLACES = {  # locations that the labels of a region are pooled from
+    "h_great_vessel": (*("aorta", "svc", "ivc", "pulmonary_artery", "pulmonary_vein"),),
+    "h_mediastinum": (*("mediastinum", "hilum"),),
+    "heart": (*("heart", "mitral_valve", "aortic_valve", "tricuspid_valve", "pulmonary_valve"),),
+    "lung": (
+        *("right_upper", "right_mid", "right_lower", "right_lung", "left_upper", "left_mid", "left_lower"),
+        "left_lung",
+    ),
+}
+ELSEWHERE = (
+    *("lung", "airways", "right", "left", "anterior", "posterior", "superior", "inferior", "medial", "lateral"),
+    *("interstitial", "subpleural", "centrilobular", "thyroid", "breast", "axilla", "chest_wall", "rib", "spine"),
+    *("bone", "diaphragm", "abdomen", "esophagus", "stomach", "intestine", "liver", "gallbladder", "kidney"),
+    *("adrenal_gland", "spleen", "pancreas", "other_location"),
+)
+LOCATIONS = (*(place for places in PLACES.values() for place in places), *ELSEWHERE)
 # volume: patient, subset, what was found
 VOLUMES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "trn00001": ("m1", "imgtrain", ("nodule*right_upper", "nodule*right_lung", "nodule*lung", "calcification*aorta")),
@@ -46,15 +94,10 @@ def download(tmp_path: Path) -> Path:
     write_rows(root / "CT_Scan_Metadata_Complete_35747.csv", tuple(about[0]), about)
     extrema = [{**dict.fromkeys(EXTREMA, 7), **SHAPE} | row for row in about[:4]]
     write_rows(root / "Extrema_35747.csv", ("VolumeAcc_DEID", "NoteAcc_DEID", *EXTREMA, *SHAPE), extrema)
-    columns = ("NoteAcc_DEID", *(f"{finding}*{place}" for finding in FINDINGS for place in LOCATIONS))
-    assert len(columns) == 1 + 84 * 52
+    assert (len(FINDINGS), len(LOCATIONS)) == (84, 52)
     for prefix, kind in SETS.items():
-        rows = [
-            {"NoteAcc_DEID": name, **dict.fromkeys(found, 1)}
-            for name, (_, _, found) in VOLUMES.items()
-            if name.startswith(prefix)
-        ]
-        write_rows(root / f"{kind}_Abnormality_and_Location_Labels.csv", columns, rows, "0")
+        write_labels(root, kind, {name: found for name, (_, _, found) in VOLUMES.items() if name.startswith(prefix)})
+    (root / "tst.txt").write_text("tst00001")
     return root
 
 
@@ -73,11 +116,29 @@ def positive(option: RadChestCT, download: Path, out: Path) -> dict[str, list[st
     }
 
 
-def test_the_study_has_80_labels_by_region() -> None:
-    counts = {region: sum(own == region for own, _ in STUDY_LABELS.values()) for region in PLACES}
-    assert counts == {"h_great_vessel": 7, "h_mediastinum": 6, "heart": 16, "lung": 51}
-    assert "lung_lung_resection" in STUDY_LABELS
-    assert len(LUNG_ONLY) == 27
+def write_labels(download: Path, kind: str, rows: Mapping[str, Sequence[str]]) -> None:
+    columns = ("NoteAcc_DEID", *(f"{finding}*{place}" for finding in FINDINGS for place in LOCATIONS))
+    cells = [{"NoteAcc_DEID": name, **dict.fromkeys(found, 1)} for name, found in rows.items()]
+    write_rows(download / f"{kind}_Abnormality_and_Location_Labels.csv", columns, cells, "0")
+
+
+def test_the_study_has_80_labels_by_region(download: Path, tmp_path: Path) -> None:
+    cohort = RadChestCT().read(download, tmp_path / "out").cohort
+    assert cohort.classes == tuple(f"{region}_{finding}" for region, findings in STUDY.items() for finding in findings)
+    assert len(cohort.classes) == 80
+
+
+def test_each_location_counts_for_its_region_and_no_other(download: Path, tmp_path: Path) -> None:
+    for place in LOCATIONS:
+        write_labels(download, "imgtest", {"tst00001": [f"calcification*{place}"]})
+        found = positive(RadChestCT(only=Path("tst.txt")), download, tmp_path / "out")
+        assert found == {"tst00001": [f"{region}_calcification" for region in STUDY if place in PLACES[region]]}
+
+
+def test_what_is_in_the_lungs_by_definition_counts_wherever_it_stands(download: Path, tmp_path: Path) -> None:
+    write_labels(download, "imgtest", {"tst00001": [f"{finding}*liver" for finding in FINDINGS]})
+    found = positive(RadChestCT(only=Path("tst.txt")), download, tmp_path / "out")
+    assert found == {"tst00001": [f"lung_{finding}" for finding in STUDY["lung"] if finding in LUNG_ONLY]}
 
 
 def test_study_labels_are_pooled_from_their_locations(download: Path, tmp_path: Path) -> None:
@@ -148,9 +209,16 @@ def test_a_wrong_folder_or_a_missing_table_says_what_was_found(download: Path, t
     ):
         RadChestCT().read(download / "npz", tmp_path / "out")
     (download / "imgvalid_Abnormality_and_Location_Labels.csv").unlink()
-    with pytest.raises(DataNotFoundError, match=r"expected imgvalid_Abnormality_and_Location_Labels.csv"):
+    with pytest.raises(
+        DataNotFoundError, match=r"expected imgvalid_Abn.*_Labels.csv in RAD-ChestCT, found CT_Scan_Met"
+    ):
         RadChestCT().read(download, tmp_path / "out")
     assert len(RadChestCT(partial=True).read(download, tmp_path / "out").cohort.cases) == 3
+    (download / "CT_Scan_Metadata_Complete_35747.csv").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"expected CT_Scan_Metadata_Complete_.* in RAD-ChestCT, found Extrema_"
+    ):
+        RadChestCT().read(download, tmp_path / "out")
 
 
 def test_missing_volumes_are_refused_unless_a_part_will_do(download: Path, tmp_path: Path) -> None:

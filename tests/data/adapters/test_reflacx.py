@@ -7,11 +7,22 @@ import pytest
 from PIL import Image
 
 from sightline.data import read_cohort, write_cohort
-from sightline.data.adapters.reflacx import LABELS, Reflacx
+from sightline.data.adapters.reflacx import Reflacx
 from sightline.data.gaze_files import read_gaze
 from sightline.errors import DataError, DataNotFoundError, SettingsError
 from sightline.regions.gaze.scanpath import Fixations, Samples
 
+FIRST = (
+    *("Airway wall thickening", "Atelectasis", "Consolidation", "Emphysema", "Enlarged cardiac silhouette", "Fibrosis"),
+    *("Fracture", "Groundglass opacity", "Mass", "Nodule", "Pleural effusion", "Pleural thickening", "Pneumothorax"),
+    *("Pulmonary edema", "Wide mediastinum"),
+)
+LATER = (
+    *("Abnormal mediastinal contour", "Acute fracture", "Atelectasis", "Consolidation", "Enlarged cardiac silhouette"),
+    *("Enlarged hilum", "Groundglass opacity", "Hiatal hernia", "High lung volume / emphysema"),
+    *("Interstitial lung disease", "Lung nodule or mass", "Pleural abnormality", "Pneumothorax", "Pulmonary edema"),
+)
+LABELS = {1: FIRST, 2: LATER, 3: LATER}
 ABOUT = (
     "id",
     "split",
@@ -187,6 +198,17 @@ def test_phases_together_have_the_findings_of_all_and_lose_what_was_discarded(
         Reflacx(certainty=0)
 
 
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_each_phase_has_findings_of_its_own(download: Path, films: Path, tmp_path: Path, phase: int) -> None:
+    cohort = Reflacx(images=films, phases=(phase,)).read(download, tmp_path / "out").cohort
+    assert cohort.classes == LABELS[phase]
+    (download / f"main_data/metadata_phase_{phase}.csv").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=rf"expected main_data/metadata_phase_{phase}.csv in 1.0.0, found gaze_"
+    ):
+        Reflacx(images=films, phases=(phase,)).read(download, tmp_path / "out")
+
+
 def test_a_finding_with_a_stroke_in_its_name_has_masks_too(download: Path, films: Path, tmp_path: Path) -> None:
     name = "High lung volume / emphysema"
     table = download / "main_data/P300R000004/anomaly_location_ellipses.csv"
@@ -213,7 +235,9 @@ def test_films_of_another_size_are_refused(download: Path, films: Path, tmp_path
 def test_a_wrong_folder_and_missing_films_are_refused(download: Path, films: Path, tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"expected main_data/metadata_phase_3.csv in main_data, found P102R"):
         Reflacx(images=films).read(download / "main_data", tmp_path / "out")
-    with pytest.raises(DataNotFoundError, match=r"none of its 3 films is in .* say images=FOLDER"):
+    with pytest.raises(
+        DataNotFoundError, match=r"none of its 3 films is in 1.0.0, found gaze_data/, .* say images=FOLDER"
+    ):
         Reflacx().read(download, tmp_path / "out")
     (films / "files/p11/p11000045/s5/bb.jpg").unlink()
     with pytest.raises(DataNotFoundError, match=r"1 of 3 images are not there, first files/p11/.*bb.dcm; .*partial"):
@@ -222,7 +246,7 @@ def test_a_wrong_folder_and_missing_films_are_refused(download: Path, films: Pat
 
 def test_half_unpacked_gaze_is_refused_unless_a_part_will_do(download: Path, films: Path, tmp_path: Path) -> None:
     (download / "main_data/P300R000005/fixations.csv").unlink()
-    with pytest.raises(DataNotFoundError, match=r"no main_data/P300R000005/fixations.csv; unpack the whole download"):
+    with pytest.raises(DataNotFoundError, match=r"no main_data/P300R000005/fixations.csv, found anomaly_location_"):
         Reflacx(images=films).read(download, tmp_path / "out")
     cases = Reflacx(images=films, partial=True).read(download, tmp_path / "out").cohort.cases
     assert [case.gaze is None for case in cases] == [False, True, False]

@@ -57,6 +57,8 @@ def test_readings_are_understood_as_they_are_written(
     found = {case.id[:-4]: (case.about.get("sex"), case.about.get("age")) for case in cohort.cases}
     assert found == {stem: (sex, age) for stem, (_, sex, age) in READINGS.items()}
     assert cohort.cases[0].patient == "CHNCXR_0001"
+    assert {case.about["view"] for case in cohort.cases} == {"PA"}
+    assert cohort.cases[0].report == download / "ClinicalReadings/CHNCXR_0001_0.txt"
 
 
 def test_lung_masks_are_found_wherever_they_were_unpacked(download: Path, tmp_path: Path) -> None:
@@ -105,6 +107,11 @@ def test_a_wrong_folder_missing_files_and_a_renamed_column_are_refused(download:
         Shenzhen().read(download, tmp_path / "out")
     (download / "CXR_png/CHNCXR_0327_1.png").unlink()
     with pytest.raises(DataNotFoundError, match=r"1 of 9 images are not there, first CXR_png/CHNCXR_0327_1.png"):
+        Shenzhen().read(download, tmp_path / "out")
+    (download / "ClinicalReadings/CHNCXR_0001_0.txt").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"no CHNCXR_0001_0.txt in ClinicalReadings, found CHNCXR_0002_0.txt, C"
+    ):
         Shenzhen().read(download, tmp_path / "out")
     (download / "ClinicalReadings").rename(tmp_path / "readings")
     with pytest.raises(

@@ -95,6 +95,16 @@ def test_a_wrong_folder_and_a_renamed_column_are_refused(download: Path, tmp_pat
     table.write_text(table.read_text().replace("EncodedPixels", "rle"))
     with pytest.raises(DataError, match=r"no column 'EncodedPixels'; expected ImageId, .*; found ImageId, rle"):
         SiimPneumothorax().read(download, tmp_path / "out")
+    table.write_text(ROWS[0].replace("ImageId", "image"))
+    with pytest.raises(
+        DataError, match=r"no column 'ImageId'.*; expected ImageId, EncodedPixels; found image, Encoded"
+    ):
+        SiimPneumothorax().read(download, tmp_path / "out")
+    table.unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"expected train-rle.csv or .* in siim, found dicom-images-test/, dico"
+    ):
+        SiimPneumothorax().read(download, tmp_path / "out")
 
 
 def test_half_unpacked_films_and_outlines_beyond_the_film_are_refused(download: Path, tmp_path: Path) -> None:

@@ -127,6 +127,45 @@ def test_a_wrong_folder_two_releases_and_a_renamed_column_are_refused(download: 
         TbPortals().read(download, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        *(("TB_Portals_CXRs", name) for name in ("Condition_ID", "ImagingStudy_ID", "series_instance_content_url")),
+        *(("*/TB_Portals_Patient_Cases", name) for name in CASES[0].split(",")),
+        *(("TB_Portals_CXR_Manual_Annotations", name) for name in READERS[0].split(",")),
+    ],
+)
+def test_columns_in_any_case_are_taken_and_a_renamed_one_is_named(
+    download: Path, tmp_path: Path, table: str, column: str
+) -> None:
+    before = TbPortals().read(download, tmp_path / "out").cohort.cases
+    file = next(download.glob(f"{table}_August_2023.csv"))
+    text = file.read_text()
+    file.write_text(text.replace(column, column.swapcase(), 1))
+    assert TbPortals().read(download, tmp_path / "out").cohort.cases == before
+    file.write_text(text.replace(column, "other", 1))
+    with pytest.raises(
+        DataError, match=rf"no column '{column.lower()}'.*; expected .*{column.lower()}.*; found .*other"
+    ):
+        TbPortals().read(download, tmp_path / "out")
+
+
+def test_each_of_the_isnets_diagnoses_stays_and_no_other(download: Path, tmp_path: Path) -> None:
+    table = next(download.glob("*/TB_Portals_Patient*"))
+    table.write_text(table.read_text().replace("17,Female,A15.0", "17,Female,A15.2"))
+    option = TbPortals(diagnoses=("A15.0", "A15.1", "A15.2"))
+    found = [case.about["diagnosis"] for case in option.read(download, tmp_path / "out").cohort.cases]
+    assert found == ["A15.0", "A15.0", "A15.1", "A15.2"]
+
+
+def test_without_the_table_of_films_what_was_found_is_told(download: Path, tmp_path: Path) -> None:
+    (download / "TB_Portals_CXRs_August_2023.csv").unlink()
+    with pytest.raises(
+        DataNotFoundError, match=r"expected TB_Portals_CXRs\*.csv in tb, found GlobalBucket/, TB_Portals_"
+    ):
+        TbPortals().read(download, tmp_path / "out")
+
+
 def test_a_half_unpacked_archive_is_refused_unless_a_part_will_do(download: Path, tmp_path: Path) -> None:
     (download / "cccc-3/1.2/1.3/1.4.15.dcm").unlink()
     with pytest.raises(DataNotFoundError, match=r"1 of 5 images are not there, first cccc-3/1.2/1.3/1.4.15.dcm"):

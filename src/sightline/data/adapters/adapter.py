@@ -39,11 +39,13 @@ class Adapter(ABC):
     Attributes:
         name: what the command calls it, such as `chexpert`.
         title: what its authors call it.
+        home: where it is to be had.
         layout: the files that it looks for, one a line.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    home: ClassVar[str]
     layout: ClassVar[str]
 
     partial: bool = False

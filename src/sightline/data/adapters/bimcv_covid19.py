@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sightline.data.adapters.adapter import Adapted, Adapter, Progress
-from sightline.data.adapters.layout import find, keep_present, listed, read_rows, user_file
+from sightline.data.adapters.layout import find, found_in, keep_present, read_rows, user_file
 from sightline.data.adapters.people import filled, sex_of
 from sightline.data.adapters.rules import keep_views, note
 from sightline.data.adapters.selection import Selection
@@ -56,6 +56,7 @@ class BimcvCovid19(Adapter):
 
     name: ClassVar[str] = "bimcv_covid19"
     title: ClassVar[str] = "BIMCV-COVID19+"
+    home: ClassVar[str] = "bimcv.cipf.es/bimcv-projects/bimcv-covid19, iterations 1 or 1 and 2"
     layout: ClassVar[str] = (
         "participants.tsv\n"
         "derivatives/labels/labels_covid_posi.tsv (iterations 1 and 2) or labels_covid19_posi.tsv (1)\n"
@@ -104,8 +105,8 @@ class BimcvCovid19(Adapter):
             found["/".join(path.parts[-4:])] = path
         if not found:
             raise DataNotFoundError(
-                f"{self.title}: expected sub-S…/ses-E…/mod-rx/*.png in {root.name}, found "
-                f"{listed(sorted(entry.name for entry in root.iterdir()))}; unpack the archives of the subjects there"
+                f"{self.title}: expected sub-S…/ses-E…/mod-rx/*.png in {root.name}, {found_in(root)}; unpack the "
+                "archives of the subjects there"
             )
         base = next(iter(found.values())).parents[3]
         for path in [derivatives / "partitions.tsv", *root.glob("*.tar-tvf.txt"), *root.glob("*/*.tar-tvf.txt")]:
@@ -159,7 +160,8 @@ class BimcvCovid19(Adapter):
         tables = [*root.glob("sub-*/sub-*_sessions.tsv"), *root.glob("*/sub-*/sub-*_sessions.tsv")]
         if not tables:
             raise DataNotFoundError(
-                f"{self.title}: inherit_unchanged needs sub-S…/sub-S…_sessions.tsv; unpack the archive of the sessions"
+                f"{self.title}: inherit_unchanged needs sub-S…/sub-S…_sessions.tsv in {root.name}, {found_in(root)}; "
+                "unpack the archive of the sessions"
             )
         sessions = {}
         for table in tables:

@@ -45,6 +45,7 @@ class Brixia(Adapter):
 
     name: ClassVar[str] = "brixia"
     title: ClassVar[str] = "Brixia COVID-19"
+    home: ClassVar[str] = "brixia.github.io, by agreement"
     layout: ClassVar[str] = (
         "metadata_global_v2.csv\nmetadata_consensus_v1.csv, if there\n"
         "dicom_clean/<Filename>.dcm (cat dicom_clean.tar.gz.* | tar xz)"

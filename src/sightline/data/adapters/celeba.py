@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from sightline.data.adapters.adapter import Adapted, Adapter, Progress
-from sightline.data.adapters.layout import find, keep_present
+from sightline.data.adapters.layout import find, found_in, keep_present
 from sightline.data.adapters.mask_files import Mask, write_mask
 from sightline.data.adapters.rules import Only, keep_labelled, labelled
 from sightline.data.adapters.selection import Selection
@@ -53,6 +53,10 @@ class CelebA(Adapter):
 
     name: ClassVar[str] = "celeba"
     title: ClassVar[str] = "CelebA"
+    home: ClassVar[str] = (
+        "mmlab.ie.cuhk.edu.hk/projects/CelebA.html (the photos in the wild) and "
+        "github.com/switchablenorms/CelebAMask-HQ"
+    )
     layout: ClassVar[str] = (
         "img_celeba/000001.jpg\n"
         "Anno/list_landmarks_celeba.txt, list_attr_celeba.txt (and identity_CelebA.txt)\n"
@@ -179,8 +183,9 @@ class CelebA(Adapter):
                 labels[drawn] = value
         if labels is None and not self.partial:
             raise DataNotFoundError(
-                f"{self.title}: no masks {number // _PER_FOLDER}/{number:05d}_*.png in {parts.name} for {image}; "
-                "unpack all of CelebAMask-HQ, or say partial=true to go on without"
+                f"{self.title}: no masks {number // _PER_FOLDER}/{number:05d}_*.png in {parts.name} for {image}, "
+                f"{found_in(parts / str(number // _PER_FOLDER))}; unpack all of CelebAMask-HQ, or say partial=true to "
+                "go on without"
             )
         return None if labels is None else np.isin(labels, [PARTS.index(part) + 1 for part in self.face])
 

@@ -56,6 +56,7 @@ class ChestXray14(Adapter):
 
     name: ClassVar[str] = "chestxray14"
     title: ClassVar[str] = "ChestX-ray14"
+    home: ClassVar[str] = "nihcc.app.box.com/v/ChestXray-NIHCC"
     layout: ClassVar[str] = (
         "Data_Entry_2017.csv or Data_Entry_2017_v2020.csv\n"
         "images_001/images/00000001_000.png … images_012/images, or all in images\n"

@@ -46,6 +46,7 @@ class CheXpert(Adapter):
 
     name: ClassVar[str] = "chexpert"
     title: ClassVar[str] = "CheXpert"
+    home: ClassVar[str] = "stanfordmlgroup.github.io/competitions/chexpert, by agreement"
     layout: ClassVar[str] = "train.csv, valid.csv\n{train,valid}/patient00001/study1/view1_frontal.jpg"
 
     uncertain: Reading = "unknown"

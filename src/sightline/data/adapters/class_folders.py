@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sightline.data.adapters.adapter import Adapted, Adapter, Progress
+from sightline.data.adapters.layout import found_in
 from sightline.data.adapters.selection import Selection
 from sightline.data.cohort import Case
 from sightline.data.folders import read_class_folders
@@ -28,6 +29,7 @@ class ClassFolders(Adapter):
 
     name: ClassVar[str] = "class_folders"
     title: ClassVar[str] = "class folders"
+    home: ClassVar[str] = "your own"
     layout: ClassVar[str] = "<class>/<image> or <split>/<class>/<image>\nmasks/<class>/<image>.png, if there"
 
     patient: str = ""
@@ -40,7 +42,10 @@ class ClassFolders(Adapter):
         """Make the cohort; see `Adapter.read`."""
         if not root.is_dir():
             raise DataNotFoundError(f"{self.title}: no folder {root}; give the folder that holds a folder a class")
-        cohort = read_class_folders(root)
+        try:
+            cohort = read_class_folders(root)
+        except DataError as error:
+            raise DataError(f"{error}; {found_in(root)}") from None
         people = patients_of(cohort.cases, self.patient, title=self.title)
         cases = tuple(
             replace(case, patient=person, source=self.source)

@@ -61,6 +61,7 @@ class CsvTable(Adapter):
 
     name: ClassVar[str] = "csv_table"
     title: ClassVar[str] = "table"
+    home: ClassVar[str] = "your own"
     layout: ClassVar[str] = "one table *.csv or *.tsv with a row an image\nthe images, anywhere"
 
     table: Path | None = None

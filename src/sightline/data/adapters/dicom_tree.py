@@ -70,6 +70,7 @@ class DicomTree(Adapter):
 
     name: ClassVar[str] = "dicom_tree"
     title: ClassVar[str] = "DICOM files"
+    home: ClassVar[str] = "your own, as an archive (PACS) exports it"
     layout: ClassVar[str] = "<class>/…/<any name>, or with labels …/<any name>"
 
     labels: Path | None = None
@@ -92,7 +93,11 @@ class DicomTree(Adapter):
         table = self._table(root)
         headers, left_out = self._headers(root, out, key, progress)
         if not headers:
-            raise DataError(f"{self.title}: no DICOM image below {root.name or root}; give the folder with the export")
+            others = sum(path.is_file() for path in root.rglob("*"))
+            raise DataError(
+                f"{self.title}: no DICOM image below {root.name or root}, found {others:,} files of other kinds; give "
+                "the folder with the export"
+            )
         named = {path: self._class(path.relative_to(root), header, table, key) for path, header in headers.items()}
         if table is None:
             _no_person_is_a_class(headers, named)

@@ -60,6 +60,7 @@ class EgdCxr(Adapter):
 
     name: ClassVar[str] = "egd_cxr"
     title: ClassVar[str] = "EGD-CXR"
+    home: ClassVar[str] = "physionet.org/content/egd-cxr, with credentials; films: mimic-cxr or mimic-cxr-jpg there"
     layout: ClassVar[str] = (
         "master_sheet.csv\nfixations.csv (eye_gaze.csv for samples)\nbounding_boxes.csv, for boxes\n"
         "audio_segmentation_transcripts/<dicom_id>/{left_lung,right_lung,mediastanum,aortic_knob}.png\n"

@@ -31,11 +31,17 @@ def find(root: Path, *names: str, title: str) -> Path:
         for pattern in (name, f"*/{name}"):
             if matches := sorted(root.glob(pattern)):
                 return matches[0]
-    there = sorted(entry.name + "/" * entry.is_dir() for entry in root.iterdir() if not entry.name.startswith("."))
     raise DataNotFoundError(
-        f"{title}: expected {' or '.join(names)} in {root.name or root}, found {listed(there) or 'nothing'}; "
-        "give the folder that the download was unpacked into"
+        f"{title}: expected {' or '.join(names)} in {root.name or root}, {found_in(root)}; give the folder that the "
+        "download was unpacked into"
     )
+
+
+def found_in(folder: Path) -> str:
+    """Say what lies in a folder, the first few of many; of a folder that is not there, in the nearest one above."""
+    nearest = next(each for each in (folder, *folder.parents) if each.is_dir())
+    there = sorted(entry.name + "/" * entry.is_dir() for entry in nearest.iterdir() if not entry.name.startswith("."))
+    return f"found {listed(there) or 'nothing'}" + (f" in {nearest.name or nearest}" if nearest != folder else "")
 
 
 def read_rows(
@@ -115,15 +121,16 @@ def keep_present(selection: Selection, root: Path, *, title: str, partial: bool)
     """Leave out images whose file is not there, if part of a download will do.
 
     Raises:
-        DataNotFoundError: one is not there, and `partial` is false; the message counts them.
+        DataNotFoundError: one is not there, and `partial` is false; the message counts them and says what
+            lies where the first should.
     """
     absent = {case.id: case.image for case in selection.cases if not case.image.is_file()}
     if absent and not partial:
         first = next(iter(absent.values()))
         name = first.relative_to(root).as_posix() if first.is_relative_to(root) else first.name
         raise DataNotFoundError(
-            f"{title}: {len(absent):,} of {len(selection.cases):,} images are not there, first {name}; unpack the "
-            "whole download, or say partial=true to go on with what is there"
+            f"{title}: {len(absent):,} of {len(selection.cases):,} images are not there, first {name}; "
+            f"{found_in(first)}; unpack the whole download, or say partial=true to go on with what is there"
         )
 
     def there(case: Case) -> bool:

@@ -52,6 +52,7 @@ class MimicCxrJpg(Adapter):
 
     name: ClassVar[str] = "mimic_cxr_jpg"
     title: ClassVar[str] = "MIMIC-CXR-JPG"
+    home: ClassVar[str] = "physionet.org/content/mimic-cxr-jpg, 2.0.0 or 2.1.0, with credentials"
     layout: ClassVar[str] = (
         "mimic-cxr-2.0.0-{metadata,split,chexpert,negbio}.csv or .csv.gz, mimic-cxr-2.1.0-test-set-labeled.csv\n"
         "files/p10/p10000032/s50414267/<dicom_id>.jpg"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from sightline.data.adapters.layout import found_in
 from sightline.data.cohort import Case
 from sightline.data.readers.dicom import read_about
 from sightline.data.readers.picture import picture_size
@@ -46,8 +47,9 @@ class MimicFilms:
         """
         if cases and not any(case.image.is_file() for case in cases):
             raise DataNotFoundError(
-                f"{title}: none of its {len(cases):,} films is in {self.folder.name or self.folder}; they are those of "
-                "MIMIC-CXR or MIMIC-CXR-JPG: say images=FOLDER, the folder that holds files/p10"
+                f"{title}: none of its {len(cases):,} films is in {self.folder.name or self.folder}, "
+                f"{found_in(self.folder)}; they are those of MIMIC-CXR or MIMIC-CXR-JPG: say images=FOLDER, the folder "
+                "that holds files/p10"
             )
 
     @cached_property

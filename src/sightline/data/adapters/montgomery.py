@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sightline.data.adapters.adapter import Adapted, Adapter, Progress
 from sightline.data.adapters.labels import check_classes
-from sightline.data.adapters.layout import find
+from sightline.data.adapters.layout import find, found_in
 from sightline.data.adapters.mask_files import united, write_mask
 from sightline.data.adapters.nlm_films import CLASSES, films_cohort, films_folder, nlm_films, select_films
 from sightline.data.adapters.people import age_of
@@ -34,6 +34,7 @@ class Montgomery(Adapter):
 
     name: ClassVar[str] = "montgomery"
     title: ClassVar[str] = "Montgomery County"
+    home: ClassVar[str] = "data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets"
     layout: ClassVar[str] = (
         "CXR_png/MCUCXR_0001_0.png\nClinicalReadings/MCUCXR_0001_0.txt\n"
         "ManualMask/{leftMask,rightMask}/MCUCXR_0001_0.png"
@@ -59,8 +60,8 @@ class Montgomery(Adapter):
         missing = [mask for mask in masks if not mask.is_file()]
         if missing and not self.partial:
             raise DataNotFoundError(
-                f"{self.title}: no {case.id} in ManualMask/{missing[0].parent.name}; unpack the whole download, or say "
-                "partial=true to leave the region unknown"
+                f"{self.title}: no {case.id} in ManualMask/{missing[0].parent.name}, {found_in(missing[0].parent)}; "
+                "unpack the whole download, or say partial=true to leave the region unknown"
             )
         if missing:
             return case

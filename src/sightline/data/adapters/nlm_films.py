@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sightline.data.adapters.adapter import Adapted
-from sightline.data.adapters.layout import find, keep_present
+from sightline.data.adapters.layout import find, found_in, keep_present
 from sightline.data.adapters.people import age_text, filled, sex_of
 from sightline.data.adapters.rules import keep_ages
 from sightline.data.adapters.selection import Selection
@@ -54,7 +54,8 @@ def nlm_films(base: Path, reading: Reading, *, title: str, partial: bool) -> lis
         report = reports.get(stem)
         if report is None and not partial:
             raise DataNotFoundError(
-                f"{title}: no {stem}.txt in ClinicalReadings; unpack the whole download, or say partial=true"
+                f"{title}: no {stem}.txt in ClinicalReadings, {found_in(base / 'ClinicalReadings')}; unpack the whole "
+                "download, or say partial=true"
             )
         sex, age = reading(report.read_text(encoding="utf-8", errors="replace")) if report else ("", float("nan"))
         about = filled(age=age_text(age), sex=sex_of(sex), view="PA", study=stem)

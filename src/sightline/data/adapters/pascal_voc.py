@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from sightline.data.adapters.adapter import Adapted, Adapter, Progress
-from sightline.data.adapters.layout import find, keep_present
+from sightline.data.adapters.layout import find, found_in, keep_present
 from sightline.data.adapters.selection import Selection
 from sightline.data.cohort import Case, Cohort, did_you_mean
 from sightline.data.images import Array
@@ -50,6 +50,7 @@ class PascalVoc(Adapter):
 
     name: ClassVar[str] = "pascal_voc"
     title: ClassVar[str] = "PASCAL VOC 2012"
+    home: ClassVar[str] = "host.robots.ox.ac.uk/pascal/VOC/voc2012 and home.bharathh.info/pubs/codes/SBD"
     layout: ClassVar[str] = (
         "VOC2012/{JPEGImages,SegmentationClass,Annotations}, VOC2012/ImageSets/Segmentation/{train,val}.txt\n"
         "benchmark_RELEASE/dataset/{img,cls}, train.txt, val.txt; not with training=voc\n"
@@ -117,7 +118,10 @@ class PascalVoc(Adapter):
         own = voc / "SegmentationClass" / f"{name}.png"
         file = own if own.is_file() or sbd is None else sbd / "cls" / f"{name}.mat"
         if not file.is_file():
-            raise DataNotFoundError(f"{self.title}: no mask {file.parent.name}/{file.name}; unpack the whole download")
+            raise DataNotFoundError(
+                f"{self.title}: no mask {file.parent.name}/{file.name}, {found_in(file.parent)}; unpack the whole "
+                "download"
+            )
         try:
             labels = _palette(file) if file == own else _matlab(file)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -131,7 +135,10 @@ class PascalVoc(Adapter):
         try:
             objects = ElementTree.parse(file).getroot().iterfind("object")
         except FileNotFoundError:
-            raise DataNotFoundError(f"{self.title}: no {file.parent.name}/{file.name}; or say labels=mask") from None
+            raise DataNotFoundError(
+                f"{self.title}: no {file.parent.name}/{file.name}, {found_in(file.parent)}; unpack the whole download, "
+                "or say labels=mask"
+            ) from None
         except ElementTree.ParseError as error:
             raise DataError(f"{self.title}: {file.parent.name}/{file.name} is no XML: {error}") from None
         values: dict[str, float] = {}
@@ -145,7 +152,9 @@ class PascalVoc(Adapter):
 
 def _names(path: Path, title: str) -> list[str]:
     if not path.is_file():
-        raise DataNotFoundError(f"{title}: no list {path.parent.name}/{path.name}; unpack the whole download")
+        raise DataNotFoundError(
+            f"{title}: no list {path.parent.name}/{path.name}, {found_in(path.parent)}; unpack the whole download"
+        )
     return path.read_text(encoding="utf-8").split()
 
 

@@ -102,6 +102,7 @@ class RadChestCT(Adapter):
 
     name: ClassVar[str] = "rad_chest_ct"
     title: ClassVar[str] = "RAD-ChestCT"
+    home: ClassVar[str] = "zenodo.org/records/6406114, by agreement"
     layout: ClassVar[str] = (
         "CT_Scan_Metadata_Complete_35747.csv\n"
         "img{train,valid,test}_Abnormality_and_Location_Labels.csv\nExtrema_35747.csv, if there\n"

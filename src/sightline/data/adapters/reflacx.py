@@ -11,7 +11,7 @@ import numpy as np
 
 from sightline.data.adapters.adapter import Adapted, Adapter, Progress
 from sightline.data.adapters.labels import check_classes
-from sightline.data.adapters.layout import find, keep_present, number, read_rows
+from sightline.data.adapters.layout import find, found_in, keep_present, number, read_rows
 from sightline.data.adapters.mask_files import write_mask
 from sightline.data.adapters.mimic_files import MimicFilms, film_size
 from sightline.data.adapters.selection import Selection
@@ -69,6 +69,9 @@ class Reflacx(Adapter):
 
     name: ClassVar[str] = "reflacx"
     title: ClassVar[str] = "REFLACX"
+    home: ClassVar[str] = (
+        "physionet.org/content/reflacx-xray-localization, with credentials; films: mimic-cxr or mimic-cxr-jpg there"
+    )
     layout: ClassVar[str] = (
         "main_data/metadata_phase_{1,2,3}.csv\n"
         "main_data/P102R009922/{fixations,anomaly_location_ellipses,chest_bounding_box}.csv, transcription.txt\n"
@@ -159,8 +162,8 @@ class Reflacx(Adapter):
             if self.partial:
                 return None
             raise DataNotFoundError(
-                f"{self.title}: no {table.parent.parent.name}/{folder.name}/{table.name}; unpack the whole download, "
-                "or say partial=true to go on without"
+                f"{self.title}: no {table.parent.parent.name}/{folder.name}/{table.name}, {found_in(table.parent)}; "
+                "unpack the whole download, or say partial=true to go on without"
             )
         if self.gaze == "samples" or self.columns == _GAZE:
             return table

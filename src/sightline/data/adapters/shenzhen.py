@@ -45,6 +45,10 @@ class Shenzhen(Adapter):
 
     name: ClassVar[str] = "shenzhen"
     title: ClassVar[str] = "Shenzhen"
+    home: ClassVar[str] = (
+        "data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets; masks of the lungs: "
+        "kaggle.com/datasets/yoctoman/shcxr-lung-mask"
+    )
     layout: ClassVar[str] = (
         "CXR_png/CHNCXR_0001_0.png\nClinicalReadings/CHNCXR_0001_0.txt\n"
         "…/CHNCXR_0001_0_mask.png, if there\n"

@@ -44,6 +44,7 @@ class SiimPneumothorax(Adapter):
 
     name: ClassVar[str] = "siim_pneumothorax"
     title: ClassVar[str] = "SIIM-ACR Pneumothorax"
+    home: ClassVar[str] = "kaggle.com/c/siim-acr-pneumothorax-segmentation"
     layout: ClassVar[str] = (
         "train-rle.csv, or stage_2_train.csv\n"
         "dicom-images-train/<study>/<series>/<image>.dcm, or in any other folder below"

@@ -49,6 +49,7 @@ class TbPortals(Adapter):
 
     name: ClassVar[str] = "tb_portals"
     title: ClassVar[str] = "TB Portals"
+    home: ClassVar[str] = "tbportals.niaid.nih.gov, by agreement"
     layout: ClassVar[str] = (
         "TB_Portals_CXRs_August_2023.csv, or of another release\n"
         "TB_Portals_Patient_Cases_August_2023.csv, if there; for diagnoses and min_age\n"

@@ -55,6 +55,21 @@ def read_nifti_image(path: Path, *, name: str) -> Array:
     return image if image.dtype in (np.uint8, np.uint16) else image.astype(np.float32)
 
 
+def nifti_shape(path: Path, *, name: str) -> tuple[int, ...]:
+    """Return the lengths of all axes, from the header alone.
+
+    Raises:
+        DataError: it is no NIfTI file.
+    """
+    import nibabel
+
+    try:
+        image: Any = nibabel.load(path)
+        return tuple(image.shape)
+    except Exception as error:
+        raise DataError(f"{name}: unreadable or truncated NIfTI file ({type(error).__name__})") from None
+
+
 def load_nifti(path: Path, *, name: str) -> tuple[Array, Array]:
     """Return values `(I, J, K)`, rescaled if the header says so, and the affine to RAS+ mm; errors as `read_nifti`."""
     import nibabel  # takes as long as NumPy

@@ -1,0 +1,1 @@
+"""What `sightline prepare` does: one module a verb, with `configure(parser)` and `run(arguments) -> int`."""

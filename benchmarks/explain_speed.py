@@ -18,7 +18,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,7 +28,11 @@ from sightline.attribution import (
     LRP,
     Class,
     CompositeLRP,
+    DeconvNet,
+    DeepLIFT,
     EveryClass,
+    GradCAM,
+    GradientTimesInput,
     GuidedBackpropagation,
     IntegratedGradients,
     Occlusion,
@@ -73,6 +77,10 @@ OURS = {
     "guided backpropagation": GuidedBackpropagation(),
     "integrated gradients": IntegratedGradients(steps=STEPS),
     "occlusion": Occlusion(window=WINDOW, stride=WINDOW),
+    "gradient x input": GradientTimesInput(),
+    "DeconvNet": DeconvNet(),
+    "DeepLIFT": DeepLIFT(),
+    "Grad-CAM": GradCAM(rectify=False),  # at the layer of `layer_of`
 }
 
 
@@ -87,11 +95,20 @@ def ours(case: Case, batch: int, size: int, device: str) -> Draw:
     model, images = setting(case, batch, size, device)
     target = EveryClass() if case.every else Class(0)
 
+    explainer = OURS[case.method]
+    if isinstance(explainer, GradCAM):
+        explainer = replace(explainer, layer=layer_of(case.model))
+
     def draw() -> object:
         with torch.no_grad():
-            return OURS[case.method](model, images, target).attribution
+            return explainer(model, images, target).attribution
 
     return draw
+
+
+def layer_of(model: str) -> str:
+    """Return the name of the layer before the head, which captum must be told."""
+    return "features" if model.startswith("vgg") else "layer4"
 
 
 def theirs(case: Case, batch: int, size: int, device: str) -> Draw:
@@ -138,6 +155,15 @@ def _captum(case: Case, model: nn.Module, images: Tensor, classes: range | list[
                 maps.append(attr.LRP(model).attribute(x, target=k))
             elif case.method == "guided backpropagation":
                 maps.append(attr.GuidedBackprop(model).attribute(x, target=k))
+            elif case.method == "gradient x input":
+                maps.append(attr.InputXGradient(model).attribute(x, target=k))
+            elif case.method == "DeconvNet":
+                maps.append(attr.Deconvolution(model).attribute(x, target=k))
+            elif case.method == "DeepLIFT":
+                maps.append(attr.DeepLift(model).attribute(x, target=k, return_convergence_delta=True)[0])
+            elif case.method == "Grad-CAM":
+                layer = model.get_submodule(layer_of(case.model))
+                maps.append(attr.LayerGradCam(model, layer).attribute(x, target=k))
             elif case.method == "integrated gradients":
                 method = attr.IntegratedGradients(model)
                 settings = {"n_steps": STEPS, "internal_batch_size": 32, "return_convergence_delta": True}  # as ours

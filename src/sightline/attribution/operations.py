@@ -93,11 +93,13 @@ def tensors_in(value: Any) -> list[Tensor]:  # noqa: ANN401 - arguments or resul
     """All tensors among arguments or results, in order."""
     if isinstance(value, Tensor):
         return [value]
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return []
-    return [tensor for item in value for tensor in tensors_in(item)]
+    found: list[Tensor] = []
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        if isinstance(item, Tensor):
+            found.append(item)
+        elif isinstance(item, list | tuple | dict):
+            found += tensors_in(item)
+    return found
 
 
 def replaced(value: Any, changes: Callable[[Tensor], Tensor]) -> Any:  # noqa: ANN401 - as above

@@ -33,6 +33,7 @@ _CHANNELS_SECOND = _words(
     """
 )
 _CHANNELS_LAST = _words("linear layer_norm rms_norm")
+_CHANNELS_TOLD = _CHANNELS_SECOND | _CHANNELS_LAST
 _NORMALISATIONS = _words("batch_norm instance_norm group_norm layer_norm rms_norm")
 _COPIES = _words("clone contiguous")
 _KEPT = 64  # feature maps held on to: those of the last few blocks
@@ -77,7 +78,8 @@ class Watch(TorchFunctionMode):
         self.head: list[str] = []
         self._images, self._size = images, tuple(images.shape[2:])
         self._channels = WeakTensorKeyDictionary()  # tensor -> axis of its channels
-        self._behind = WeakTensorKeyDictionary()  # tensors made from the last candidate
+        self._behind = WeakTensorKeyDictionary()  # tensor -> number of the candidate that it was made from
+        self._number = 0  # of the last candidate
 
     def __torch_function__(
         self,
@@ -90,14 +92,14 @@ class Watch(TorchFunctionMode):
         with torch._C.DisableTorchFunction():  # other modes need not see what is looked at here
             made = [tensor for tensor in tensors_in(result) if tensor.requires_grad]
             if made:
-                name, operands = name_of(func).strip("_"), tensors_in((args, kwargs))
+                name, operands = name_of(func).strip("_"), tensors_in((args, kwargs) if kwargs else args)
                 self._note_read(name, operands)
-                behind = any(operand in self._behind for operand in operands)
+                behind = self._number > 0 and any(self._behind.get(operand) == self._number for operand in operands)  # type: ignore[no-untyped-call]
                 if behind:
                     self.head.append(name)
                 for tensor in made:
                     if behind:
-                        self._behind[tensor] = True
+                        self._behind[tensor] = self._number
                     self._note(tensor, name, operands)
         return result
 
@@ -113,7 +115,8 @@ class Watch(TorchFunctionMode):
         self._channels[tensor] = channels
         self.candidates.append(Candidate(tensor, channels, name))
         self.head = []
-        self._behind = WeakTensorKeyDictionary({tensor: True})
+        self._number += 1
+        self._behind[tensor] = self._number
 
     def _known(self, tensor: Tensor) -> int | None:
         axis: int | None = self._channels.get(tensor)  # type: ignore[no-untyped-call]
@@ -121,7 +124,7 @@ class Watch(TorchFunctionMode):
 
     def _note_read(self, name: str, operands: list[Tensor]) -> None:
         """What reads a tensor tells where its channels are, too."""
-        if name in _CHANNELS_SECOND | _CHANNELS_LAST and operands and operands[0].requires_grad:
+        if name in _CHANNELS_TOLD and operands and operands[0].requires_grad:
             read = operands[0]
             if read.ndim > 2 and read is not self._images and read not in self._channels:
                 self._take(read, 1 if name in _CHANNELS_SECOND else read.ndim - 1, "")
@@ -161,7 +164,7 @@ class Watch(TorchFunctionMode):
         if channels is None:
             return False
         places = (*tensor.shape[1:channels], *tensor.shape[channels + 1 :])
-        if len(tensor) != len(self._images) or len(places) not in (1, len(self._size)) or prod(places) < 2:
+        if tensor.shape[0] != self._images.shape[0] or len(places) not in (1, len(self._size)) or prod(places) < 2:
             return False
         if channels == 1 or len(places) == 1:
             return True

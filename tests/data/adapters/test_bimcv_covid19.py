@@ -131,7 +131,11 @@ def test_an_unchanged_report_may_have_the_labels_of_the_study_before(download: P
     cohort = BimcvCovid19(inherit_unchanged=True).read(download, tmp_path / "out").cohort
     assert [case.id for case in cohort.cases] == [FILMS[0], FILMS[1]]
     assert cohort.cases[1].about["findings"] == "unchanged|pleural effusion|COVID 19|pneumonia|infiltrates"
-    (download / "sub-S03044/sub-S03044_sessions.tsv").unlink()
+    sessions = download / "sub-S03044/sub-S03044_sessions.tsv"
+    sessions.write_text(sessions.read_text().replace("20200320", "20200402"))  # the other study is the first, then
+    cohort = BimcvCovid19(inherit_unchanged=True).read(download, tmp_path / "out").cohort
+    assert [case.id for case in cohort.cases] == [FILMS[0]]
+    sessions.unlink()
     with pytest.raises(
         DataNotFoundError, match=r"inherit_unchanged needs .*_sessions.tsv in covid19_posi, found deriv"
     ):

@@ -74,6 +74,7 @@ def test_the_isnets_rule_leaves_out_films_without_signs(download: Path, tmp_path
         ("metadata_global_v2.csv", 3, 2),
         ("score is at least 1", 2, 1),
     ]
+    assert len(Brixia(min_score=6).read(download, tmp_path / "out").cohort.cases) == 2  # of 9, 6 and 0
 
 
 def test_the_consensus_table_may_be_missing_and_the_first_version_has_fewer_columns(

@@ -351,6 +351,16 @@ def test_renamed_columns_are_named(
         EgdCxr(images=films, boxes=("cardiac silhouette",)).read(download, tmp_path / "out")
 
 
+def test_without_the_folder_of_organs_their_region_is_refused_unless_a_part_will_do(
+    download: Path, films: Path, tmp_path: Path
+) -> None:
+    (download / "audio_segmentation_transcripts").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataNotFoundError, match=r"expected audio_segmentation_transcripts in 1.0.0, found bounding_"):
+        EgdCxr(images=films).read(download, tmp_path / "out")
+    for option in (EgdCxr(images=films, partial=True), EgdCxr(images=films, organs=())):
+        assert [case.mask for case in option.read(download, tmp_path / "out").cohort.cases] == [None] * 3
+
+
 def test_a_half_written_sheet_is_refused(download: Path, films: Path, tmp_path: Path) -> None:
     sheet = download / "master_sheet.csv"
     sheet.write_text(sheet.read_text()[:-120])

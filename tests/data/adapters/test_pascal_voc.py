@@ -108,8 +108,9 @@ def test_numbers_in_masks_stand_for_the_20_classes_in_their_order(download: Path
     first, second = PascalVoc(training="voc").read(download, tmp_path / "out").cohort.cases[:2]
     assert present(first.label) == list(CLASSES[:9])
     assert present(second.label) == list(CLASSES[10:])
-    for place, name in enumerate(CLASSES[10:]):
-        assert np.argmax(np.asarray(Image.open(second.class_masks[name]))) == place
+    for case, begin, names in ((first, 1, CLASSES[:9]), (second, 0, CLASSES[10:])):
+        for place, name in enumerate(names, start=begin):
+            assert np.argmax(np.asarray(Image.open(case.class_masks[name]))) == place
 
 
 def test_labels_may_come_from_the_objects(download: Path, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ class EgdCxr(Adapter):
             chosen.keep(f"named in {self.only.name}", lambda case: case.id in names)
         keep_labelled(chosen, CLASSES, "single")
         films.check(chosen.cases, title=self.title)
+        if self.organs and not self.partial:
+            find(base, "audio_segmentation_transcripts", title=self.title)
         keep_present(chosen, films.folder, title=self.title, partial=self.partial)
         sizes = {case.id: film_size(case.image) for case in chosen.cases}
         gaze = self._gaze(base, sheet, sizes, out, progress)

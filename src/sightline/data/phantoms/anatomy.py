@@ -5,12 +5,14 @@ right), `v` from the top (0) to the bottom (1). "Lateral distance" is `side * u`
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 RIGHT, LEFT = -1, 1  # the patient's right lies on the left of the image
@@ -39,6 +41,7 @@ _LEFT_BORDER = (
     (0.8, 0.236),
 )
 _LEVELS = np.linspace(-0.2, 1.2, 561)  # v of the tabulated borders
+HEART_TOP = 0.4  # level below which an enlarged heart bulges
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ class Anatomy:
         rib_slope: scale of the ribs' descent.
         clavicle_tilt: how much the clavicles rise outwards.
         vertebra: height of a vertebra with its disc.
-        wobble: amplitudes and phases of the small irregularities of the outlines, `(2, 4)`.
+        wobble: amplitudes and phases of the small irregularities of the outlines, four each.
         stomach: centre (lateral distance, level below the dome), half width and height of the gas; 0s for none.
+        enlargement: how far an enlarged heart reaches beyond its healthy borders, right and left.
     """
 
     apex: tuple[float, float]
@@ -80,8 +84,9 @@ class Anatomy:
     rib_slope: float
     clavicle_tilt: float
     vertebra: float
-    wobble: Floats
+    wobble: tuple[tuple[float, ...], tuple[float, ...]]
     stomach: tuple[float, float, float, float]
+    enlargement: tuple[float, float] = (0.0, 0.0)
 
 
 def draw_anatomy(rng: np.random.Generator) -> Anatomy:
@@ -111,7 +116,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         rib_slope=float(uniform(0.85, 1.25)),
         clavicle_tilt=float(uniform(0.01, 0.09)),
         vertebra=float(uniform(0.05, 0.058)),
-        wobble=np.stack([normal(0, 0.002, 4) / np.arange(1, 5) ** 0.5, uniform(0, 2 * np.pi, 4)]),
+        wobble=(tuple(normal(0, 0.002, 4) / np.arange(1, 5) ** 0.5), tuple(uniform(0, 2 * np.pi, 4))),
         stomach=stomach if rng.random() < 0.75 else (0.0, 0.0, 0.0, 0.0),
     )
 
@@ -129,27 +134,45 @@ def round_cap(t: Floats, power: float = 2.0) -> Floats:
 
 def chest_wall(anatomy: Anatomy, side: int, v: Floats) -> Floats:
     """Lateral distance of the inner chest wall at level `v`; at and above the apex, that of the apex."""
-    top, width = of_side(anatomy.apex, side), of_side(anatomy.width, side)
+    return _at(v, _wall_table(side, of_side(anatomy.apex, side), of_side(anatomy.width, side), anatomy.wobble))
+
+
+@lru_cache(maxsize=16)
+def _wall_table(side: int, top: float, width: float, wobble: tuple[tuple[float, ...], tuple[float, ...]]) -> Floats:
     middle = 0.4 * width
-    waves = zip(range(1, 5), *anatomy.wobble, strict=True)
+    waves = zip(range(1, 5), *wobble, strict=True)
     ripple = sum(size * np.sin(9 * k * _LEVELS + phase + side) for k, size, phase in waves)
-    wall = middle + (width - middle) * round_cap((_LEVELS - top) / (0.62 - top), 2.15) + ripple * (top < _LEVELS)
-    at_level: Floats = np.interp(v, _LEVELS, wall)
-    return at_level
+    wall: Floats = middle + (width - middle) * round_cap((_LEVELS - top) / (0.62 - top), 2.15)
+    return wall + ripple * (top < _LEVELS)
 
 
 def silhouette(anatomy: Anatomy, side: int, v: Floats) -> Floats:
-    """Lateral distance of the border of heart and great vessels at level `v`."""
+    """Lateral distance of the border of the healthy heart and the great vessels at level `v`."""
+    return _at(v, _border_table(side, of_side(anatomy.dome, side), anatomy.heart, anatomy.knob))
+
+
+@lru_cache(maxsize=16)
+def _border_table(side: int, dome: float, heart: float, knob: float) -> Floats:
     table = np.array(_RIGHT_BORDER if side == RIGHT else _LEFT_BORDER)
-    lengthen = (of_side(anatomy.dome, side) - 0.72) * np.clip((table[:, 0] - 0.4) / 0.3, 0, 1)
-    scale = 1 + (anatomy.heart - 1) * np.clip((table[:, 0] - 0.35) / 0.2, 0, 1)
-    border = np.interp(_LEVELS, table[:, 0] + lengthen, table[:, 1] * scale)
+    lengthen = (dome - 0.72) * np.clip((table[:, 0] - 0.4) / 0.3, 0, 1)
+    scale = 1 + (heart - 1) * np.clip((table[:, 0] - 0.35) / 0.2, 0, 1)
+    border: Floats = np.interp(_LEVELS, table[:, 0] + lengthen, table[:, 1] * scale)
     border = ndimage.gaussian_filter1d(border, 9, mode="nearest")
     if side == LEFT:  # the aortic knob, and below it the pulmonary trunk
-        for level, size, height in ((0.335, anatomy.knob, 0.05), (0.445, 0.011, 0.05)):
+        for level, size, height in ((0.335, knob, 0.05), (0.445, 0.011, 0.05)):
             border = border + size * np.cos(np.pi / 2 * np.clip((_LEVELS - level) / height, -1, 1)) ** 1.5
-    at_level: Floats = np.interp(v, _LEVELS, border)
-    return at_level
+    return border
+
+
+def bulge(anatomy: Anatomy, side: int, v: Floats) -> Floats:
+    """How far an enlarged heart reaches beyond the healthy silhouette at level `v`; 0 above `HEART_TOP`."""
+    rise = np.clip((_LEVELS - HEART_TOP) / 0.2, 0, 1)
+    return _at(v, of_side(anatomy.enlargement, side) * rise**2 * (3 - 2 * rise))
+
+
+def _at(v: Floats, table: Floats) -> Floats:
+    """Look up a table over `_LEVELS`, in the precision of `v`."""
+    return np.interp(v, _LEVELS, table).astype(v.dtype, copy=False)
 
 
 def diaphragm(anatomy: Anatomy, side: int, lateral: Floats) -> Floats:
@@ -162,42 +185,90 @@ def diaphragm(anatomy: Anatomy, side: int, lateral: Floats) -> Floats:
     return level
 
 
-def lung(anatomy: Anatomy, side: int, u: Floats, v: Floats) -> Bools:
-    """The lung field of one side: inside the chest wall, outside heart and mediastinum, above the diaphragm.
+@dataclass(frozen=True)
+class Outline:
+    """The borders of one lung field at each point of a film.
 
-    It is the anatomical field as readers outline it on a postero-anterior film, down into the costophrenic angle; lung
-    hidden behind the heart or below the dome's edge is not part of it.
+    Coordinates may be given as a column of levels and a row of distances; what depends on one of them alone then costs
+    next to nothing.
+
+    Attributes:
+        side: `RIGHT` or `LEFT`.
+        lateral: lateral distances of the points.
+        v: their levels.
+        wall: lateral distance of the chest wall.
+        border: lateral distance of heart and mediastinum.
+        floor: level of the diaphragm.
+    """
+
+    side: int
+    lateral: Floats
+    v: Floats
+    wall: Floats
+    border: Floats
+    floor: Floats
+
+    def window(self, rows: slice, columns: slice) -> "Outline":
+        """The outline on some rows and columns, where it was made of a column of levels and a row of distances."""
+        lateral, floor = self.lateral[:, columns], self.floor[:, columns]
+        return Outline(self.side, lateral, self.v[rows], self.wall[rows], self.border[rows], floor)
+
+
+def outline(anatomy: Anatomy, side: int, u: Floats, v: Floats) -> Outline:
+    """Outline one lung of a patient.
 
     Args:
         anatomy: the patient.
         side: `RIGHT` or `LEFT`.
-        u: patient coordinates, any shape.
+        u: patient coordinates, of any shape that goes with that of `v`.
         v: as `u`.
     """
-    lateral, top = side * u, of_side(anatomy.apex, side)
-    middle = 0.4 * of_side(anatomy.width, side)
-    border = silhouette(anatomy, side, v)
-    medial = middle - (middle - border) * round_cap((v - top) / 0.13)
-    inside: Bools = (v > top) & (lateral > np.maximum(medial, border)) & (lateral < chest_wall(anatomy, side, v))
-    return inside & (v < diaphragm(anatomy, side, lateral))
+    lateral, border = side * u, silhouette(anatomy, side, v)
+    if of_side(anatomy.enlargement, side):
+        border = border + bulge(anatomy, side, v)
+    return Outline(side, lateral, v, chest_wall(anatomy, side, v), border, diaphragm(anatomy, side, lateral))
+
+
+def lung(anatomy: Anatomy, side: int, u: Floats, v: Floats) -> Bools:
+    """The lung field of one side: see `lung_field`; `u` and `v` as in `outline`."""
+    return lung_field(anatomy, outline(anatomy, side, u, v))
+
+
+def lung_field(anatomy: Anatomy, lines: Outline) -> Bools:
+    """The lung field of one side: inside the chest wall, outside heart and mediastinum, above the diaphragm.
+
+    It is the anatomical field as readers outline it on a postero-anterior film, down into the costophrenic angle; lung
+    hidden behind the heart or below the dome's edge is not part of it.
+    """
+    lateral, v, top = lines.lateral, lines.v, of_side(anatomy.apex, lines.side)
+    middle = 0.4 * of_side(anatomy.width, lines.side)
+    medial = middle - (middle - lines.border) * round_cap((v - top) / 0.13)
+    inside: Bools = (v > top) & (lateral > np.maximum(medial, lines.border)) & (lateral < lines.wall)
+    return inside & (v < lines.floor)
 
 
 def air_cm(anatomy: Anatomy, u: Floats, v: Floats) -> Floats:
     """Centimetres of aerated lung along the ray through each point, the parts behind heart and diaphragm included."""
     total = np.zeros_like(u)
     for side in (RIGHT, LEFT):
-        lateral, top = side * u, of_side(anatomy.apex, side)
-        wall, border = chest_wall(anatomy, side, v), silhouette(anatomy, side, v)
-        middle = 0.4 * of_side(anatomy.width, side)
-        edge = middle - (middle - 0.02) * round_cap((v - top) / 0.13)
-        outward = round_cap((wall - lateral) / np.maximum(0.75 * (wall - edge), 1e-6))
-        inward = round_cap((lateral - edge) / 0.1)
-        upward = 0.35 + 0.65 * round_cap((v - top) / 0.3)
-        # soft tissue in front: nothing outside the silhouette, most of the chest inside it, the border itself crisp
-        heart = np.sqrt(np.clip((border - lateral) / np.maximum(border, 1e-6), 0, 1))
-        solid = 0.28 + 0.12 * np.clip((v - 0.4) / 0.2, 0, 1)
-        below = np.clip((v - diaphragm(anatomy, side, lateral)) / 0.14, 0, 1)
-        recess = np.where(below > 0, 0.32 * (1 - below) ** 2, 1.0)  # lung behind the dome
-        behind = np.where(lateral < border, 1 - np.clip(solid + 0.55 * heart, 0, 1), 1.0)
-        total += 0.72 * anatomy.depth_cm * outward * inward * upward * behind * recess * (v > top) * (lateral < wall)
+        total += lung_cm(anatomy, outline(anatomy, side, u, v))
     return total
+
+
+def lung_cm(anatomy: Anatomy, lines: Outline) -> Floats:
+    """As `air_cm`, of one lung."""
+    lateral, v, wall, border = lines.lateral, lines.v, lines.wall, lines.border
+    top = of_side(anatomy.apex, lines.side)
+    middle = 0.4 * of_side(anatomy.width, lines.side)
+    edge = middle - (middle - 0.02) * round_cap((v - top) / 0.13)
+    outward = round_cap((wall - lateral) / np.maximum(0.75 * (wall - edge), 1e-6))
+    inward = round_cap((lateral - edge) / 0.1)
+    upward = 0.35 + 0.65 * round_cap((v - top) / 0.3)
+    # soft tissue in front: nothing outside the silhouette, most of the chest inside it, the border itself crisp
+    heart = np.sqrt(np.clip((border - lateral) / np.maximum(border, 1e-6), 0, 1))
+    solid = 0.28 + 0.12 * np.clip((v - 0.4) / 0.2, 0, 1)
+    below = np.clip((v - lines.floor) / 0.14, 0, 1)
+    recess = np.where(below > 0, 0.32 * (1 - below) ** 2, 1.0)  # lung behind the dome
+    behind = np.where(lateral < border, 1 - np.clip(solid + 0.55 * heart, 0, 1), 1.0)
+    air: Floats = 0.72 * anatomy.depth_cm * outward * inward * upward * behind * recess * (v > top) * (lateral < wall)
+    return air

@@ -7,6 +7,8 @@ from sightline.data.phantoms.anatomy import Anatomy, Floats, round_cap
 
 ARMPIT = 0.27  # how far below the shoulders' top
 _ASIDE = np.linspace(0, 0.7, 281)  # lateral distances of the tabulated shoulder line
+_LINE = ((0.0, 0.1, 0.16, 0.3, 0.4, 0.47, 0.53, 0.58), (-0.3, -0.12, -0.055, -0.01, 0.015, 0.05, 0.12, 0.3))
+_DROOP = ndimage.gaussian_filter1d(np.interp(_ASIDE, *_LINE), 8, mode="nearest")
 
 
 def body_cm(anatomy: Anatomy, u: Floats, v: Floats) -> Floats:
@@ -30,10 +32,8 @@ def trunk_half(anatomy: Anatomy, v: Floats) -> Floats:
 
 def _shoulders_cm(anatomy: Anatomy, aside: Floats, v: Floats, half: Floats) -> Floats:
     """Shoulders and upper arms: below a sloping line, with the wedge of the armpit left out."""
-    line = np.interp(
-        _ASIDE, (0.0, 0.1, 0.16, 0.3, 0.4, 0.47, 0.53, 0.58), (-0.3, -0.12, -0.055, -0.01, 0.015, 0.05, 0.12, 0.3)
-    )
-    fall = anatomy.shoulder + np.interp(aside, _ASIDE, ndimage.gaussian_filter1d(line, 8, mode="nearest"))
+    droop = np.interp(aside, _ASIDE, _DROOP)
+    fall = anatomy.shoulder + droop.astype(aside.dtype, copy=False)
     pit = anatomy.shoulder + ARMPIT
     outside = aside - half - (v - pit) * anatomy.abduction  # beyond the wedge's outer side
     arm = round_cap((outside + 0.25 * np.clip((pit + 0.03 - v) / 0.1, 0, 1) ** 2) / 0.07)
@@ -47,10 +47,11 @@ def gas_cm(anatomy: Anatomy, u: Floats, v: Floats) -> Floats:
     """Centimetres of gas under the left dome, over a level of fluid as the patient stands."""
     out, below, wide, high = anatomy.stomach
     if not wide:
-        return np.zeros_like(u)
+        return np.zeros_like(u + v)
     centre = anatomy.dome[1] + below
     gas: Floats = 6.0 * _half_disc(np.hypot((u - out) / wide, (v - centre) / high), 2.0)
-    return gas * np.clip((centre + 0.35 * high - v) / 0.006, 0, 1)
+    gas *= np.clip((centre + 0.35 * high - v) / 0.006, 0, 1)
+    return gas
 
 
 def _half_disc(x: Floats, power: float) -> Floats:

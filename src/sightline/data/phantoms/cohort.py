@@ -54,15 +54,7 @@ def make_phantom_cohort(
         DataError: the folder holds a cohort already.
     """
     folder = Path(folder)
-    unknown = [split for split in counts if split not in COUNTS]
-    if unknown:
-        raise SettingsError(f"counts must be of the splits {', '.join(COUNTS)}, got {unknown[0]!r}")
-    if seed < 0:
-        raise SettingsError(f"seed must be 0 or more, got {seed}")
-    if min(counts.values(), default=0) < 0 or not sum(counts.values()):
-        raise SettingsError(f"counts must be 0 or more and not all 0, got {dict(counts)}")
-    if (folder / "cohort.csv").exists():
-        raise DataError(f"{folder} holds a cohort already; choose another folder or delete it")
+    check_request(folder, counts, seed)
     rows: list[dict[str, str]] = []
     total = sum(counts.values())
     for number, split in enumerate(COUNTS):
@@ -82,6 +74,19 @@ def make_phantom_cohort(
     return folder
 
 
+def check_request(folder: Path, counts: Mapping[str, int], seed: int) -> None:
+    """Check what is asked of a cohort before anything is made; errors as in `make_phantom_cohort`."""
+    unknown = [split for split in counts if split not in COUNTS]
+    if unknown:
+        raise SettingsError(f"counts must be of the splits {', '.join(COUNTS)}, got {unknown[0]!r}")
+    if seed < 0:
+        raise SettingsError(f"seed must be 0 or more, got {seed}")
+    if min(counts.values(), default=0) < 0 or not sum(counts.values()):
+        raise SettingsError(f"counts must be 0 or more and not all 0, got {dict(counts)}")
+    if (folder / "cohort.csv").exists():
+        raise DataError(f"{folder} holds a cohort already; choose another folder or delete it")
+
+
 def _write_patient(folder: Path, split: str, label: int, *, seed: int, index: int, size: int) -> dict[str, str]:
     """Render one patient, write the files and return the row of the table."""
     hospital = FARFIELD if split == "ood" else HOSPITALS[label]
@@ -97,7 +102,7 @@ def _write_patient(folder: Path, split: str, label: int, *, seed: int, index: in
     row = {"id": name, "patient": name, "label": FINDINGS[label], "source": hospital.name, "split": split}
     for column, pixels in files.items():
         row[column] = f"{_FOLDERS[column]}/{name}.png"
-        _write_png(folder / row[column], pixels)
+        write_png(folder / row[column], pixels)
     return row
 
 
@@ -110,6 +115,7 @@ _FOLDERS = {
 }
 
 
-def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write grey pixels atomically."""
     with atomic_path(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")

@@ -1,6 +1,7 @@
 """Lead letters and collimation frames drawn on a film, never over the lungs."""
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from sightline.data.phantoms.anatomy import Bools, Floats
@@ -31,17 +32,34 @@ def draw_marks(marks: Marks, rng: np.random.Generator, side: int) -> tuple[Float
     Returns:
         Grey level of the marks and how far they cover the film, both `(side, side)` in [0, 1].
     """
+    level, cover = mark_layers(marks, rng, side)
+    amount, covered = (np.asarray(x, np.float64) / 255 for x in (level, cover))
+    return np.divide(amount, covered, out=np.zeros_like(amount), where=covered > 0), covered
+
+
+def mark_layers(
+    marks: Marks, rng: np.random.Generator, side: int, *, oversample: int = 4, penumbra: bool = True
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw the light that marks add to a film and how far they cover it, both `(side, side)` in 8 bits.
+
+    Args:
+        marks: what the hospital leaves.
+        rng: generator that is advanced, by the same draws whatever the marks.
+        side: pixels along each side.
+        oversample: how much finer they are drawn before being averaged.
+        penumbra: blur the edges of the collimator, which takes long on large films.
+    """
     nudge = rng.uniform(-0.012, 0.012, 2)
     tilt = marks.tilt_degrees + rng.uniform(-5, 5)
     widths = marks.frame_width * rng.uniform(0.8, 1.25, 4)
     skew = rng.uniform(-0.006, 0.006, 4)
-    fine = 4 * side
+    fine = oversample * side
     level, cover = (Image.new("L", (fine, fine)) for _ in range(2))
     _draw_frame(ImageDraw.Draw(cover), marks, widths, skew, fine)
-    cover = cover.filter(ImageFilter.GaussianBlur(0.0015 * fine))  # penumbra of the collimator
+    if penumbra:
+        cover = cover.filter(ImageFilter.GaussianBlur(0.0015 * fine))
     _draw_marker(ImageDraw.Draw(level), ImageDraw.Draw(cover), marks, nudge, np.deg2rad(tilt), fine)
-    amount, covered = (np.asarray(x.reduce(4), np.float64) / 255 for x in (level, cover))
-    return np.divide(amount, covered, out=np.zeros_like(amount), where=covered > 0), covered
+    return np.asarray(level.reduce(oversample)), np.asarray(cover.reduce(oversample))
 
 
 def _draw_frame(pen: ImageDraw.ImageDraw, marks: Marks, widths: Floats, skew: Floats, fine: int) -> None:

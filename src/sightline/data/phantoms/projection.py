@@ -34,6 +34,12 @@ class Projection:
         cos, sin = np.cos(self.angle) / self.scale, np.sin(self.angle) / self.scale
         return cos * x + sin * y, cos * y - sin * x + 0.5
 
+    def patient(self, x: float, y: float) -> tuple[float, float]:
+        """Patient coordinates (u, v) of a pixel position; whole numbers are the corners of pixels."""
+        right, down = x / self.side - 0.5 - self.shift[0], y / self.side - 0.5 - self.shift[1]
+        cos, sin = float(np.cos(self.angle)) / self.scale, float(np.sin(self.angle)) / self.scale
+        return cos * right + sin * down, cos * down - sin * right + 0.5
+
     def pixels(self, points: Floats) -> Floats:
         """Pixel positions (x, y) of patient points (u, v), `(..., 2)`; whole numbers are the corners of pixels."""
         u, v = points[..., 0] * self.scale, (points[..., 1] - 0.5) * self.scale

@@ -7,17 +7,36 @@ from sightline.data.phantoms.anatomy import LEFT, RIGHT, Anatomy, Floats, chest_
 from sightline.data.phantoms.body import ARMPIT, trunk_half
 from sightline.data.phantoms.projection import Band, Projection, draw_bands
 
+SPINE, AIRWAY = 0.09, 0.14  # how far from the midline they reach
 _RIBS = 10
 _QUARTER = np.linspace(0, np.pi / 2, 22)
+_ALONG = np.linspace(0, 1, 24)
+_RIB = (0.0105 + 0.0007 * np.minimum(np.arange(_RIBS), 6))[:, None]
+REAR_RIB = _RIB * (1 - 0.15 * np.cos(2 * _QUARTER))  # half widths of the ribs at the points of their arcs
+FRONT_RIB = _RIB * 1.12 * (1 + 0.25 * _QUARTER / 1.6)
+REAR_LEVELS, FRONT_LEVELS = (105, 190), (80, 135)  # grey inside and of the rim
+FRONT_RIBS = slice(1, 8)  # those that are seen from the front
 
 
-def _rib_side(anatomy: Anatomy, side: int, index: int) -> tuple[Floats, Floats]:
-    """Posterior and anterior part of one rib, each `(P, 2)` in patient coordinates; they meet at the chest wall."""
+def rib_bands(anatomy: Anatomy) -> tuple[list[Band], list[Band]]:
+    """The posterior ribs and the anterior, from the top down."""
+    rear: list[Band] = []
+    front: list[Band] = []
+    for side in (RIGHT, LEFT):
+        back, fore = rib_arcs(anatomy, side)
+        rear += (Band(*rib, *REAR_LEVELS) for rib in zip(back, REAR_RIB, strict=True))
+        front += (Band(*rib, *FRONT_LEVELS) for rib in zip(fore[FRONT_RIBS], FRONT_RIB[FRONT_RIBS], strict=True))
+    return rear, front
+
+
+def rib_arcs(anatomy: Anatomy, side: int) -> tuple[Floats, Floats]:
+    """Posterior and anterior arcs of all ribs, each `(R, P, 2)` in patient coordinates; they meet at the chest wall."""
+    index = np.arange(_RIBS)[:, None]
     head = of_side(anatomy.apex, side) - 0.005 + anatomy.rib_pitch * index * (1 + 0.012 * index)
     descent = (0.065 + 0.013 * index) * anatomy.rib_slope
     meeting = head + descent
-    lateral = float(chest_wall(anatomy, side, np.array(meeting))) + 0.008
-    lateral = max(lateral, 0.12 + 0.05 * min(index, 2))
+    lateral = chest_wall(anatomy, side, meeting) + 0.008
+    lateral = np.maximum(lateral, 0.12 + 0.05 * np.minimum(index, 2))
     start = 0.035
     rear_out = start + (lateral - start) * np.sin(_QUARTER)
     rear_down = head - 0.018 * np.sin(2 * _QUARTER) * (1 + 0.05 * index) + descent * (1 - np.cos(_QUARTER)) ** 1.15
@@ -25,38 +44,32 @@ def _rib_side(anatomy: Anatomy, side: int, index: int) -> tuple[Floats, Floats]:
     fall = (0.085 + 0.013 * index) * anatomy.rib_slope
     front_out = lateral - (lateral - end) * (1 - np.cos(_QUARTER))
     front_down = meeting + fall * np.sin(_QUARTER) ** 0.9
-    return (
-        np.stack([side * rear_out, rear_down], axis=-1),
-        np.stack([side * front_out, front_down], axis=-1),
-    )
+    return np.stack([side * rear_out, rear_down], axis=-1), np.stack([side * front_out, front_down], axis=-1)
 
 
 def _ribs(anatomy: Anatomy, projection: Projection) -> Floats:
-    rear, front = [], []
-    for side in (RIGHT, LEFT):
-        for index in range(_RIBS):
-            back, fore = _rib_side(anatomy, side, index)
-            width = 0.0105 + 0.0007 * min(index, 6)
-            taper = 1 - 0.15 * np.cos(2 * _QUARTER)
-            rear.append(Band(back, width * taper, inside=105, rim=190))
-            if 0 < index < 8:
-                front.append(Band(fore, width * 1.12 * (1 + 0.25 * _QUARTER / 1.6), inside=80, rim=135))
+    rear, front = rib_bands(anatomy)
     u, v = projection.coordinates()
-    bone: Floats = draw_bands(rear, projection) + draw_bands(front, projection) * _front_fade(anatomy, u)
-    # below the diaphragm the lower ribs drown in scatter
-    return 1.5 * bone * (1 - 0.45 * np.clip((v - max(anatomy.dome)) / 0.15, 0, 1))
+    bone = draw_bands(rear, projection) + draw_bands(front, projection) * front_fade(anatomy, u)
+    return 1.5 * bone * scatter_fade(anatomy, v)
 
 
-def _front_fade(anatomy: Anatomy, u: Floats) -> Floats:
+def scatter_fade(anatomy: Anatomy, v: Floats) -> Floats:
+    """How much of the lower ribs is left below the diaphragm, where they drown in scatter."""
+    fade: Floats = 1 - 0.45 * np.clip((v - max(anatomy.dome)) / 0.15, 0, 1)
+    return fade
+
+
+def front_fade(anatomy: Anatomy, u: Floats) -> Floats:
     """Anterior ribs turn into cartilage, which does not show, towards the sternum."""
     fade: Floats = np.clip((np.abs(u) / max(anatomy.width) - 0.3) / 0.3, 0, 1)
     return fade
 
 
-def _girdle(anatomy: Anatomy, projection: Projection) -> Floats:
-    """Clavicles, shoulder blades and upper arms."""
+def girdle_bands(anatomy: Anatomy) -> tuple[list[Band], list[Band], list[Band]]:
+    """Clavicles, shoulder blades and shafts of the upper arms."""
     clavicles, blades, arms = [], [], []
-    t = np.linspace(0, 1, 24)
+    t = _ALONG
     for side in (RIGHT, LEFT):
         inner = of_side(anatomy.apex, side) + 0.05
         out = 0.028 + 0.385 * t
@@ -66,24 +79,34 @@ def _girdle(anatomy: Anatomy, projection: Projection) -> Floats:
         top = anatomy.shoulder + 0.05
         border = np.stack([side * (0.405 - 0.05 * np.sin(np.pi * t * 0.6) - 0.01 * t), top + 0.03 + 0.28 * t], axis=-1)
         blades.append(Band(border, 0.008 + 0.004 * (1 - t), inside=70, rim=110))
-        spine = np.stack([side * (0.31 + 0.13 * t), top + 0.065 - 0.05 * t], axis=-1)
-        blades.append(Band(spine, 0.009 + 0.004 * t, inside=55, rim=95))
+        ridge = np.stack([side * (0.31 + 0.13 * t), top + 0.065 - 0.05 * t], axis=-1)
+        blades.append(Band(ridge, 0.009 + 0.004 * t, inside=55, rim=95))
         elbow = (
             float(trunk_half(anatomy, np.array(0.8))) + 0.065 + anatomy.abduction * (0.8 - anatomy.shoulder - ARMPIT)
         )
         shaft = np.stack([side * (0.465 + (elbow - 0.465) * t), top + 0.03 + (0.77 - top) * t], axis=-1)
         arms.append(Band(shaft, 0.024 + 0.014 * np.exp(-((t / 0.08) ** 2)), inside=95, rim=165))
-    head = np.zeros((projection.side, projection.side))
-    u, v = projection.coordinates()
-    for side in (RIGHT, LEFT):
-        far = np.hypot((side * u - 0.455) / 0.045, (v - anatomy.shoulder - 0.085) / 0.05)
-        head += np.sqrt(np.clip(1 - far**2, 0, None))
-    level: Floats = 2.1 * draw_bands(clavicles, projection) + 1.6 * draw_bands(blades, projection)
-    return level + 2.6 * draw_bands(arms, projection, rim_width=0.006) + 1.6 * head
+    return clavicles, blades, arms
 
 
-def _spine(anatomy: Anatomy, u: Floats, v: Floats) -> Floats:
-    """Vertebral bodies with discs between, pedicles, spinous processes."""
+def arm_heads(anatomy: Anatomy, u: Floats, v: Floats) -> Floats:
+    """Heads of the upper arms as balls of height 1."""
+    far = [np.hypot((side * u - 0.455) / 0.045, (v - anatomy.shoulder - 0.085) / 0.05) for side in (RIGHT, LEFT)]
+    right, left = (np.sqrt(np.clip(1 - away**2, 0, None)) for away in far)
+    heads: Floats = right + left
+    return heads
+
+
+def _girdle(anatomy: Anatomy, projection: Projection) -> Floats:
+    clavicles, blades, arms = girdle_bands(anatomy)
+    head = arm_heads(anatomy, *projection.coordinates())
+    level = 2.1 * draw_bands(clavicles, projection) + 1.6 * draw_bands(blades, projection)
+    bones: Floats = level + 2.6 * draw_bands(arms, projection, rim_width=0.006) + 1.6 * head
+    return bones
+
+
+def spine(anatomy: Anatomy, u: Floats, v: Floats) -> Floats:
+    """Vertebral bodies with discs between, pedicles and processes, within `SPINE` of the midline; see `bone_cm`."""
     phase = (v / anatomy.vertebra) % 1.0
     half = 0.031 + 0.012 * np.clip(v - 0.1, 0, 1) + 0.003 * np.cos(2 * np.pi * phase)
     column = np.sqrt(np.clip(1 - (u / half) ** 4, 0, None))
@@ -100,8 +123,8 @@ def bone_cm(anatomy: Anatomy, projection: Projection) -> Floats:
     """Bone along each ray, in centimetres of soft tissue that would weaken the beam as much, `(side, side)`."""
     u, v = projection.coordinates()
     bone = _ribs(anatomy, projection) + _girdle(anatomy, projection)
-    near = _columns(u, 0.09)
-    bone[:, near] += _spine(anatomy, u[:, near], v[:, near])
+    near = _columns(u, SPINE)
+    bone[:, near] += spine(anatomy, u[:, near], v[:, near])
     smooth: Floats = ndimage.gaussian_filter(bone, 0.0016 * projection.side)
     return smooth
 
@@ -114,16 +137,27 @@ def _columns(u: Floats, reach: float) -> slice:
 
 def airway_cm(u: Floats, v: Floats) -> Floats:
     """Air in the trachea and main bronchi along each ray, in centimetres."""
-    near = _columns(u, 0.14)
+    near = _columns(u, AIRWAY)
     air = np.zeros_like(u)
-    air[:, near] = _airway(u[:, near], v[:, near])
+    air[:, near] = airway(u[:, near], v[:, near])
     return air
 
 
-def _airway(u: Floats, v: Floats) -> Floats:
+def trachea(u: Floats) -> Floats:
+    """As `airway`, above the level of 0.37, where it is the same at all levels."""
+    air: Floats = 2.6 * _trachea(u)
+    return air
+
+
+def _trachea(u: Floats) -> Floats:
+    tube: Floats = np.sqrt(np.clip(1 - ((u + 0.004) / 0.021) ** 2, 0, None))
+    return tube
+
+
+def airway(u: Floats, v: Floats) -> Floats:
+    """As `airway_cm`, for points that are all within `AIRWAY` of the midline."""
     fork = 0.385
-    trachea = np.sqrt(np.clip(1 - ((u + 0.004) / 0.021) ** 2, 0, None)) * np.clip((fork + 0.012 - v) / 0.02, 0, 1)
-    air = 2.6 * trachea
+    air: Floats = 2.6 * (_trachea(u) * np.clip((fork + 0.012 - v) / 0.02, 0, 1))
     for side, slope, length in ((RIGHT, 1.15, 0.1), (LEFT, 0.75, 0.13)):
         cos, sin = slope / np.hypot(1, slope), 1 / np.hypot(1, slope)  # `slope`: down over out
         along = np.clip(side * u * sin + (v - fork) * cos, 0, length)

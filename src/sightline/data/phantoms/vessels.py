@@ -7,10 +7,10 @@ from sightline.data.phantoms.anatomy import LEFT, RIGHT, Anatomy, Bools, Floats,
 from sightline.data.phantoms.projection import Projection
 
 _GENERATIONS, _STEPS, _TRUNKS = 6, 18, 10
-_CONTRAST = 1.5  # drawn denser than blood, as they stand out on a processed film
+VESSEL_CONTRAST = 1.5  # drawn denser than blood, as they stand out on a processed film
 _RADII = (0.0016, 0.003, 0.0055, 0.0105)  # shares of the side; a branch is drawn with the two nearest
 _LAYERS = np.arange(len(_RADII))
-_FIELD_CM = 38  # width of the film
+FIELD_CM = 38  # width of the film
 
 
 def grow_tree(rng: np.random.Generator, hilum: Floats, side: int) -> tuple[Floats, Floats, Floats]:
@@ -55,7 +55,7 @@ def vessels_cm(anatomy: Anatomy, rng: np.random.Generator, projection: Projectio
         clump = ((side * u - out + 0.01) / wide) ** 2 + ((v - level) / high) ** 2
         total += density * np.exp(-clump)  # where vessels and bronchi crowd
     points, radii, spacings = (np.concatenate(parts) for parts in zip(*trees, strict=True))
-    amount = _CONTRAST * 2 * radii * _FIELD_CM * spacings * size  # centimetres across times pixels along
+    amount = VESSEL_CONTRAST * 2 * radii * FIELD_CM * spacings * size  # centimetres across times pixels along
     layers = splat(projection.pixels(points) - 0.5, np.interp(np.log(radii), np.log(_RADII), _LAYERS), amount, size)
     for radius, layer in zip(_RADII, layers, strict=True):
         sigma = 0.7 * radius * size

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from sightline.cli.main import main
+from sightline.data import read_cohort
+from sightline.data.phantoms import make_phantom_cohort
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_without_options_it_is_the_cohort_of_the_demo(tmp_path: Path) -> None:
+    words = ["prepare", "phantoms", str(tmp_path / "cli"), "-q", "--size", "32", "--counts", "train=3,val=1"]
+    assert main(words) == 0
+    made = make_phantom_cohort(tmp_path / "made", size=32, counts={"train": 3, "val": 1})
+    assert files(tmp_path / "cli") == files(made)
+
+
+@pytest.mark.parametrize(("option", "classes"), [("--findings", 5), ("--ct", 4)])
+def test_findings_and_ct_are_cohorts_of_several_labels(
+    option: str, classes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prepare", "phantoms", str(tmp_path / "c"), option, "-q", "--size", "32", "--counts", "train=1,ood=1"]
+    assert main([*words, "--seed", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == {"train": 1, "ood": 1}
+    cohort = read_cohort(tmp_path / "c")
+    assert (cohort.task, cohort.num_classes, len(cohort.cases)) == ("multilabel", classes, 2)
+    assert main(words) == 2  # it is there already
+    assert "holds a cohort already" in capsys.readouterr().err
+
+
+def test_what_was_broken_off_is_made_again_to_the_same_files(tmp_path: Path) -> None:
+    words = ["prepare", "phantoms", str(tmp_path), "--findings", "-q", "--size", "32", "--counts", "train=2"]
+    assert main(words) == 0
+    whole = files(tmp_path)
+    (tmp_path / "cohort.csv").unlink()  # it is written last
+    next((tmp_path / "images").glob("*.png")).write_bytes(b"")
+    assert main(words) == 0
+    assert files(tmp_path) == whole
+
+
+def test_only_one_kind_can_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "phantoms", str(tmp_path), "--findings", "--ct"]) == 2
+    assert "ask for one of them" in capsys.readouterr().err

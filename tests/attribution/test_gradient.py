@@ -36,3 +36,15 @@ def test_a_loss_on_the_gradient_trains_as_torch_double_backward_does(
         a_grad = torch.zeros_like(a) if a.grad is None else a.grad
         b_grad = torch.zeros_like(b) if b.grad is None else b.grad
         torch.testing.assert_close(a_grad, b_grad, msg=name)
+
+
+def test_a_map_is_the_same_to_the_last_digits_whether_it_is_differentiated_or_not() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.Hardsigmoid(), nn.Flatten(), nn.Linear(36, 2)
+    ).double()  # torch has 1 / 6 in float32
+    images = torch.rand(2, 1, 5, 5, dtype=torch.float64)
+    kept = Saliency()(net, images, Class(0)).attribution
+    with torch.no_grad():
+        drawn = Saliency()(net, images, Class(0)).attribution
+    torch.testing.assert_close(drawn, kept.detach(), rtol=1e-13, atol=0)

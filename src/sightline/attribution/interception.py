@@ -88,7 +88,9 @@ class Interception(TorchFunctionMode):
         name = operations.name_of(func)
         plain = name.strip("_")
         if self._needed is not None:
-            return self._needed_only(func, name, args, kwargs) if plain in self._needed else func(*args, **kwargs)
+            if plain in self._needed:
+                return self._needed_only(func, name, args, kwargs)
+            return operations.TWICE_DIFFERENTIABLE.get(plain, func)(*args, **kwargs)  # the map is the same either way
         read = args[0] if plain in operations.SHAPED_AS else (args, kwargs)
         tensors = tensors_in(read)
         operands = [t for t in tensors if t in self._dependent or self._came_unseen(t)]

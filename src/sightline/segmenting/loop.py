@@ -1,6 +1,5 @@
 """The training of a segmenter, from top to bottom."""
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -16,19 +15,18 @@ from sightline.attribution.explainer import evaluation_mode
 from sightline.data import Batches, Cohort, ImageCache, batches, check_cohort, raise_on_problems, read_cohort
 from sightline.errors import RunError
 from sightline.models import load_weights, save_weights
-from sightline.plain import to_plain
-from sightline.runs import RunFolder, atomic_path, write_json, write_text
+from sightline.runs import RunFolder, atomic_path, write_json
 from sightline.segmenting.choosing import choose_threshold
 from sightline.segmenting.overlap import overlap
 from sightline.segmenting.segmenter import THRESHOLD_NAME, Segmenter, make_network, with_masks
 from sightline.segmenting.settings import SegmenterSettings
+from sightline.training.beginning import begin_run, begun_run
 from sightline.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from sightline.training.environment import describe_environment, find_device
+from sightline.training.environment import find_device
 from sightline.training.optimisation import learning_rate, make_average, make_optimiser
 from sightline.training.reproducible import reproducible
 from sightline.training.tracking import Tracker
 from sightline.types import Batch
-from sightline.yaml12 import dump
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +57,7 @@ def train_segmenter(
         SettingsError: the device is not there; nothing has been written.
         RunError: the folder is taken, holds other settings, or the loss is no longer finite.
     """
-    run = _opened(settings, folder) if resume else None
+    run = begun_run(settings, folder) if resume else None
     if run is not None and run.status.get("state") == "done":
         return run
     if run is None:
@@ -72,7 +70,7 @@ def train_segmenter(
     with reproducible(settings.seed, device):
         training = _Training(settings, RunFolder(folder), parts["train"], parts["val"], device)
         if run is None:
-            run = _created(settings, folder)
+            run = begin_run(settings, folder)
         try:
             training.run(advance or (lambda done, total, words: None))
         except BaseException as error:
@@ -204,27 +202,3 @@ class _Training:
         write_json(self.run_folder.path / THRESHOLD_NAME, choice)
         self._status("done")
         _log.info("threshold %.2f: validation IoU %.3f, Dice %.3f", choice["threshold"], choice["iou"], choice["dice"])
-
-
-def _opened(settings: SegmenterSettings, folder: Path) -> RunFolder | None:
-    """The run to resume, or None where nothing was begun yet."""
-    if not (folder / "config.yaml").is_file():
-        return None
-    run, asked = RunFolder.open(folder), json.loads(json.dumps(to_plain(settings)))
-    before = run.config
-    if changed := [name for name in sorted(before | asked) if before.get(name) != asked.get(name)]:
-        name = changed[0]
-        raise RunError(
-            f"run folder {folder} was begun with other settings: {name} was {before.get(name)} and is now "
-            f"{asked.get(name)}; keep them or choose another name"
-        )
-    for unfinished in folder.rglob(".*.part"):  # writes that a kill cut off
-        unfinished.unlink()
-    return run
-
-
-def _created(settings: SegmenterSettings, folder: Path) -> RunFolder:
-    run = RunFolder.create(folder)
-    write_text(run.path / "config.yaml", dump(to_plain(settings)))  # first: it makes the folder a run
-    write_json(run.path / "environment.json", describe_environment())
-    return run

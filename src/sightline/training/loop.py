@@ -1,6 +1,5 @@
 """The training loop, from top to bottom."""
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -16,20 +15,18 @@ from sightline.data import Batches, Cohort, ImageCache, batches, check_cohort, r
 from sightline.errors import RunError
 from sightline.guidance import BackgroundRelevance, Guidance, Unguided
 from sightline.models import build_model, save_weights
-from sightline.plain import to_plain
-from sightline.runs import RunFolder, atomic_path, write_json, write_text
+from sightline.runs import RunFolder, atomic_path, write_json
+from sightline.training.beginning import begin_run, begun_run
 from sightline.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from sightline.training.environment import describe_environment, find_device
+from sightline.training.environment import find_device
 from sightline.training.optimisation import learning_rate, make_average, make_optimiser
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
 from sightline.training.tracking import Tracker
 from sightline.training.validation import validate
 from sightline.types import Batch
-from sightline.yaml12 import dump
 
 _log = logging.getLogger(__name__)
-_NO_MATTER = frozenset({".data.cache_dir", ".data.cache_mib", ".data.workers"})  # to the result
 
 Advance = Callable[[int, int | None, str], None]
 
@@ -70,7 +67,7 @@ def train(
         SettingsError: the model or the device is not there; nothing has been written then.
         RunError: the folder is taken, holds other settings, or the loss is no longer finite.
     """
-    run = _opened(settings, folder) if resume else None
+    run = begun_run(settings, folder) if resume else None
     if run is not None and run.status.get("state") == "done":
         return run
     if run is None:
@@ -80,7 +77,7 @@ def train(
         raise_on_problems(check_cohort(data.cohort, pixels=True))
     with reproducible(settings.seed, device):
         training = _Training(settings, RunFolder(folder), data, device)
-        run = run or _created(settings, folder)  # not before the model could be built
+        run = run or begin_run(settings, folder)  # not before the model could be built
         try:
             finished = training.run(advance, stop)
         except BaseException as error:
@@ -254,35 +251,6 @@ class _Training:
         else:
             save_weights(self.evaluated, self.run_folder.weights)
         self._status("done")
-
-
-def _opened(settings: TrainSettings, folder: Path) -> RunFolder | None:
-    """The run to resume, or None where nothing was begun yet."""
-    if not (folder / "config.yaml").is_file():
-        return None
-    run = RunFolder.open(folder)
-    if change := _change(run.config, json.loads(json.dumps(to_plain(settings)))):
-        raise RunError(f"run folder {folder} was begun with other settings: {change}; keep them or choose another name")
-    for unfinished in folder.rglob(".*.part"):  # writes that a kill cut off
-        unfinished.unlink()
-    return run
-
-
-def _change(before: Any, after: Any, key: str = "") -> str:  # noqa: ANN401 - plain values
-    """Say in words which setting differs first, of those that the result depends on; empty if none does."""
-    if key in _NO_MATTER:
-        return ""
-    if isinstance(before, dict) and isinstance(after, dict):
-        changes = (_change(before.get(name), after.get(name), f"{key}.{name}") for name in before | after)
-        return next(filter(None, changes), "")
-    return "" if before == after else f"{key[1:]} was {before} and is now {after}"
-
-
-def _created(settings: TrainSettings, folder: Path) -> RunFolder:
-    run = RunFolder.create(folder)
-    write_text(run.path / "config.yaml", dump(to_plain(settings)))  # first: it makes the folder a run
-    write_json(run.path / "environment.json", describe_environment())
-    return run
 
 
 def _in_words(epoch: int, epochs: int, values: dict[str, float]) -> str:

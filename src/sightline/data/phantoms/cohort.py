@@ -18,7 +18,7 @@ from PIL import Image
 from sightline.data.phantoms.findings import FINDINGS
 from sightline.data.phantoms.hospitals import FARFIELD, HILLCREST, NORTHGATE, RIVERSIDE, Hospital
 from sightline.data.phantoms.render import expose
-from sightline.errors import DataError, SettingsError
+from sightline.data.phantoms.requests import check_request
 from sightline.runs import atomic_path, write_text
 
 COUNTS: Mapping[str, int] = {"train": 600, "val": 150, "test": 240, "ood": 240}
@@ -72,19 +72,6 @@ def make_phantom_cohort(
     writer.writerows(rows)
     write_text(folder / "cohort.csv", table.getvalue())
     return folder
-
-
-def check_request(folder: Path, counts: Mapping[str, int], seed: int) -> None:
-    """Check what is asked of a cohort before anything is made; errors as in `make_phantom_cohort`."""
-    unknown = [split for split in counts if split not in COUNTS]
-    if unknown:
-        raise SettingsError(f"counts must be of the splits {', '.join(COUNTS)}, got {unknown[0]!r}")
-    if seed < 0:
-        raise SettingsError(f"seed must be 0 or more, got {seed}")
-    if min(counts.values(), default=0) < 0 or not sum(counts.values()):
-        raise SettingsError(f"counts must be 0 or more and not all 0, got {dict(counts)}")
-    if (folder / "cohort.csv").exists():
-        raise DataError(f"{folder} holds a cohort already; choose another folder or delete it")
 
 
 def _write_patient(folder: Path, split: str, label: int, *, seed: int, index: int, size: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ marks, `image:swapped` with another scanner's.
 """
 
 import gzip
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from sightline.data.cohort import Case, Cohort
 from sightline.data.phantoms.anatomy import RIGHT
-from sightline.data.phantoms.cohort import check_request
 from sightline.data.phantoms.ct.grid import Grid
 from sightline.data.phantoms.ct.lesions import CT_FINDINGS
 from sightline.data.phantoms.ct.organs import ORGANS
 from sightline.data.phantoms.ct.scanners import DELTA, SCANNERS, Scanner
 from sightline.data.phantoms.ct.volume import CTPhantom, make_ct
+from sightline.data.phantoms.dealing import make_cases
+from sightline.data.phantoms.requests import check_request
 from sightline.data.table import write_cohort
 from sightline.runs import atomic_path
 
@@ -61,20 +62,13 @@ def make_ct_cohort(
     """
     folder = Path(folder)
     check_request(folder, counts, seed)
-    total = sum(counts.values())
-    cases: list[Case] = []
-    for split, scanner in _patients(counts):
-        cases.append(_write_case(folder, split, scanner, (seed, len(cases)), size))
-        if progress is not None:
-            progress(len(cases), total)
-    write_cohort(Cohort(folder, "multilabel", CT_FINDINGS, tuple(cases), VALUE_RANGE_HU, "HU"), folder)
+
+    def write(split: str, scanner: Scanner, index: int) -> Case:
+        return _write_case(folder, split, scanner, (seed, index), size)
+
+    cases = make_cases(counts, SCANNERS, DELTA, write, progress)
+    write_cohort(Cohort(folder, "multilabel", CT_FINDINGS, cases, VALUE_RANGE_HU, "HU"), folder)
     return folder
-
-
-def _patients(counts: Mapping[str, int]) -> Iterator[tuple[str, Scanner]]:
-    for split in CT_COUNTS:
-        for index in range(counts.get(split, 0)):
-            yield split, DELTA if split == "ood" else SCANNERS[index % len(SCANNERS)]
 
 
 def _write_case(folder: Path, split: str, scanner: Scanner, seed: tuple[int, int], size: int) -> Case:

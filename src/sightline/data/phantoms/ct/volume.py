@@ -26,7 +26,7 @@ from sightline.data.phantoms.ct.organs import (
 from sightline.data.phantoms.ct.scanners import CTPopulation, Scanner, put_marks, reconstruct
 from sightline.data.phantoms.ct.thorax import Thorax, draw_thorax
 from sightline.data.phantoms.ct.trees import draw, grow
-from sightline.errors import SettingsError
+from sightline.data.phantoms.requests import check_patient
 
 REACH_PIXELS = 3  # how far beyond its mask a finding shows, within its slice: the reconstruction smooths
 _HILA = {RIGHT: (CARINA + 22, 12.0, -44.0), LEFT: (CARINA + 20, 18.0, 46.0)}
@@ -107,13 +107,7 @@ def make_ct(
     Raises:
         SettingsError: a finding is unknown, a severity out of its range, or the size too small.
     """
-    for finding, severity in (findings or {}).items():
-        if finding not in CT_FINDINGS:
-            raise SettingsError(f"findings must be of {', '.join(CT_FINDINGS)}, got {finding!r}")
-        if not 0 <= severity <= 1:
-            raise SettingsError(f"severity of {finding} must be between 0 and 1, got {severity}")
-    if size < 32:
-        raise SettingsError(f"size must be at least 32 pixels for a chest to be seen, got {size}")
+    check_patient(findings or {}, CT_FINDINGS, size)
     who, ill, scan, tissue, grain, marks, *each = np.random.SeedSequence(seed).spawn(6 + len(CT_FINDINGS))
     rng = np.random.default_rng(who)
     age, female = int(np.clip(rng.normal(*scanner.population.age), 18, 97)), rng.random() < scanner.population.female

@@ -6,19 +6,21 @@ they do in life, and nothing for certain. `val` and `test` hold every film twice
 `image:swapped` with another hospital's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from sightline.data.cohort import Case, Cohort
 from sightline.data.phantoms.anatomy import Bools
-from sightline.data.phantoms.cohort import COUNTS, HOSPITALS, check_request, write_png
+from sightline.data.phantoms.cohort import COUNTS, HOSPITALS, write_png
+from sightline.data.phantoms.dealing import make_cases
 from sightline.data.phantoms.hospitals import FARFIELD, Hospital
 from sightline.data.phantoms.radiographs.canvas import FINDINGS
 from sightline.data.phantoms.radiographs.gaze import MISS_RATE, simulate_gaze
 from sightline.data.phantoms.radiographs.radiograph import Radiograph, make_radiograph
 from sightline.data.phantoms.radiographs.report import write_report
+from sightline.data.phantoms.requests import check_request
 from sightline.data.table import write_cohort
 from sightline.runs import write_text
 
@@ -56,20 +58,13 @@ def make_findings_cohort(
     """
     folder = Path(folder)
     check_request(folder, counts, seed)
-    total = sum(counts.values())
-    cases: list[Case] = []
-    for split, hospital in _patients(counts):
-        cases.append(_write_case(folder, split, hospital, (seed, len(cases)), size, miss_rate))
-        if progress is not None:
-            progress(len(cases), total)
-    write_cohort(Cohort(folder, "multilabel", FINDINGS, tuple(cases), (0.0, 255.0)), folder)
+
+    def write(split: str, hospital: Hospital, index: int) -> Case:
+        return _write_case(folder, split, hospital, (seed, index), size, miss_rate)
+
+    cases = make_cases(counts, HOSPITALS, FARFIELD, write, progress)
+    write_cohort(Cohort(folder, "multilabel", FINDINGS, cases, (0.0, 255.0)), folder)
     return folder
-
-
-def _patients(counts: Mapping[str, int]) -> Iterator[tuple[str, Hospital]]:
-    for split in COUNTS:
-        for index in range(counts.get(split, 0)):
-            yield split, FARFIELD if split == "ood" else HOSPITALS[index % len(HOSPITALS)]
 
 
 def _write_case(

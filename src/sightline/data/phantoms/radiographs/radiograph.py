@@ -16,7 +16,7 @@ from sightline.data.phantoms.radiographs.canvas import FINDINGS, Finding, Place
 from sightline.data.phantoms.radiographs.chest import HEART, LUNGS, Chest, draw_chest
 from sightline.data.phantoms.radiographs.patients import Patient, draw_patient
 from sightline.data.phantoms.radiographs.plane import COARSEST, Plane, Single, shrink, stretch
-from sightline.errors import SettingsError
+from sightline.data.phantoms.requests import check_patient
 
 _TONES = 4096  # levels of the tone curve
 _LOG_READINGS = np.log(np.linspace(1e-6, 1.3, _TONES, dtype=np.float32))
@@ -93,13 +93,7 @@ def make_radiograph(
     Raises:
         SettingsError: a finding is unknown, a severity out of its range, or the size too small.
     """
-    for finding, severity in (findings or {}).items():
-        if finding not in FINDINGS:
-            raise SettingsError(f"findings must be of {', '.join(FINDINGS)}, got {finding!r}")
-        if not 0 <= severity <= 1:
-            raise SettingsError(f"severity of {finding} must be between 0 and 1, got {severity}")
-    if size < 32:
-        raise SettingsError(f"size must be at least 32 pixels for a chest to be seen, got {size}")
+    check_patient(findings or {}, FINDINGS, size)
     who, ill, exposure, marks, blood, *each = np.random.SeedSequence(seed).spawn(5 + len(FINDINGS))
     patient = draw_patient(np.random.default_rng(who), hospital.population)
     severities = draw_findings(np.random.default_rng(ill), hospital.population) if findings is None else findings

@@ -3,7 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, ClassVar
+
+
+class Family:
+    """Base of settings of which there are several kinds, each a dataclass told by its field `method`.
+
+    A field that is annotated with a direct child of `Family` takes any of that child's children.
+
+    Attributes:
+        method: name of the kind.
+        default: name of the kind that is meant where none is given.
+    """
+
+    method: str
+    default: ClassVar[str]
+
+    @classmethod
+    def kinds(cls) -> dict[str, type[Any]]:
+        """All kinds by their method, in the order in which they were defined."""
+        return {kind.method: kind for kind in cls.__subclasses__()}
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401 - any settings value

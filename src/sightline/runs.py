@@ -127,6 +127,10 @@ class RunFolder:
         """File of the weights that validated best so far, `checkpoints/best.safetensors`."""
         return self.path / "checkpoints" / "best.safetensors"
 
+    def best_of(self, stage: str) -> Path:
+        """File of the weights that validated best in a stage, `best_weights` where a training has but one."""
+        return self.path / "checkpoints" / f"best-{stage}.safetensors" if stage else self.best_weights
+
     def evaluation(self, split: str, bias: str = "on") -> Path:
         """Folder of the results on one split, with the known bias of the cohort `on`, `off` or `swapped`."""
         return self.path / "evaluation" / (split if bias == "on" else f"{split}-{bias}")

@@ -46,6 +46,19 @@ class Guided:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a model of several heads answers; its `forward` gives the logits alone, its `answer(images)` all of it.
+
+    Attributes:
+        logits: scores before softmax or sigmoid, `(N, K)`, on the graph.
+        maps: scores of the maps that a decoder draws, before softmax or sigmoid, `(N, M, *S')`, on the graph.
+    """
+
+    logits: Tensor
+    maps: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """Images of one step and what is known about them.
 

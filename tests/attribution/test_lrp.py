@@ -330,3 +330,15 @@ def test_relevance_of_a_layer_that_all_goes_through_sums_to_the_logit(make_image
     for relevance in found.layers.values():
         torch.testing.assert_close(relevance.flatten(1).sum(1), found.logits[:, 1])
     torch.testing.assert_close(found.layers["2"], found.layers["0"].flatten(1))
+
+
+def test_a_soft_maximum_shares_its_relevance_by_the_weights_of_its_places() -> None:
+    class SoftMaximum(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(2).logsumexp(2)
+
+    head = nn.Linear(2, 3, bias=False).double()
+    images = torch.randn(4, 2, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    relevance = LRP(epsilon=0, input_rule=None)(nn.Sequential(SoftMaximum(), head), images, Class(1)).attribution
+    weights = images.flatten(2).softmax(2).view_as(images)
+    assert torch.allclose(relevance, images * weights * head.weight[1].view(1, 2, 1, 1))

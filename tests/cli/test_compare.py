@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,27 @@ def test_finished_runs_are_compared_as_they_are(demo: Path, tmp_path: Path, caps
     assert "plain, ood, bias on" in told
     assert f"next: sightline report {tmp_path / 'c'}" in told
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["comparison.csv", "comparison.json"]
+
+
+def test_recipes_are_named_in_one_word_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--recipes", "plain,isnet", "--print-config", "data.cohort=c"]) == 0
+    assert [part.split("name: ")[1].split()[0] for part in capsys.readouterr().out.split("---\n")] == ["plain", "isnet"]
+
+
+def test_what_a_step_costs_is_measured_once(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "-q", str(demo / "plain"), str(demo / "isnet"), "--split", "ood", "--cost"]
+    assert main([*words, "--out", str(tmp_path / "c")]) == 0
+    head, plain, isnet = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert head.split() == ["macro-F1", "ood", "on", "inside", "step", "weights"]
+    assert (plain.split()[0], isnet.split()[0]) == ("plain", "isnet")
+    costs = json.loads((tmp_path / "c" / "comparison.json").read_text())["costs"]
+    assert 0.5 < costs["plain"]["ratio"] < 2 < costs["isnet"]["ratio"] + 1
+    assert costs["plain"]["parameters"] == costs["isnet"]["parameters"]
+    lines = (tmp_path / "c" / "comparison.csv").read_text().splitlines()
+    assert f"plain,,,parameters,{costs['plain']['parameters']},,,,,count" in lines
+    assert main([*words, "--out", str(tmp_path / "d"), "--json"]) == 0
+    again = json.loads((tmp_path / "d" / "comparison.json").read_text())["costs"]
+    assert again == costs
 
 
 def test_the_settings_of_each_recipe_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

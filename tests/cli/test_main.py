@@ -7,6 +7,7 @@ import pytest
 from sightline import __version__
 from sightline.cli import doctor
 from sightline.cli.main import VERBS, main
+from sightline.cli.settings import recipe_names
 from sightline.cli.stopping import StoppedError
 
 
@@ -43,7 +44,10 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (["train", "isnet"], "error: unknown argument isnet; files and recipes are given as -c isnet"),
         (["evaluate"], "error: the following arguments are required: RUN; see sightline evaluate --help"),
         (["compare"], "error: nothing to compare; name recipes or run folders, as in: sightline compare plain isnet"),
-        (["recipes", "nothing"], "error: no recipe 'nothing'; the recipes are isnet, isnet_paper, plain"),
+        (
+            ["recipes", "nothing"],
+            f"error: no recipe 'nothing'; the recipes are {', '.join(recipe_names())}, grad-cam-study",
+        ),
         (["evaluate", "nowhere"], "error: nowhere is not a run folder: it has no config.yaml"),
         (["prepare", "check", "nowhere"], "error: no cohort at nowhere: no such file or folder"),
         (["train", "data.cohort=nowhere"], "error: no cohort at nowhere: no such file or folder"),

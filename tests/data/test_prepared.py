@@ -104,6 +104,25 @@ def test_regions_are_per_class_where_some_case_has_them(tmp_path: Path, save: Sa
     assert len(single.regions(cases[2], (4, 4))) == 1
 
 
+def test_masks_of_single_classes_alone_are_cut_to_the_one_for_all(tmp_path: Path, save: Save) -> None:
+    image = save(tmp_path / "i.png", np.zeros((4, 4), np.uint8))
+    half = save(tmp_path / "m.png", np.repeat(np.asarray([[255, 255, 0, 0]], np.uint8), 4, axis=0))
+    own = save(tmp_path / "o.png", np.eye(4, dtype=np.uint8))
+    cases = (
+        Case("1", image, 0, "p", mask=half, class_masks={"b": own}),
+        Case("2", image, 0, "p", class_masks={"b": own}),
+        Case("3", image, 0, "p", mask=half),
+    )
+    steps = replace(PLAIN, regions="class_mask")
+    loader = Loader(Cohort(tmp_path, "multiclass", ("a", "b"), cases), steps, pad=False, cache=ImageCache())
+    first, second, third = (loader.regions(case, (4, 4)) for case in cases)
+    assert (first[0], second[0], third) == (None, None, [None, None])
+    assert first[1] is not None
+    assert first[1].tolist() == [[255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert second[1] is not None
+    assert second[1].tolist() == (255 * np.eye(4, dtype=int)).tolist()  # no lungs known: cut by nothing
+
+
 RAMP = np.repeat(np.asarray([[10, 20, 30, 40]], np.uint8), 4, axis=0)
 
 

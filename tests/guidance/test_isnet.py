@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sightline.attribution import EveryClass, Label
 from sightline.errors import DataError, ShapeError
 from sightline.guidance import BackgroundRelevance
+from sightline.guidance.relevance_range import RelevanceRange
 
 NAN = float("nan")
 IMAGES = torch.zeros(2, 1, 2, 2)
@@ -282,10 +283,10 @@ def test_the_state_dict_holds_all_that_changes(guide: Guide, model: nn.Module) -
     one, other = guide(goal=0.2, every=2), guide(goal=0.2, every=2)
     for _ in range(3):
         one(model, IMAGES, LABELS, TOP)
-    one.least, one.most = 0.5, 7.0
+    one.ranges["map"] = RelevanceRange(0.5, 7.0)
     other.load_state_dict(one.state_dict())
     assert other.strength == one.strength != 0.5
-    assert (other.least, other.most) == (0.5, 7.0)
+    assert other.range_of("map") == (0.5, 7.0)
     steps = [[guidance(model, IMAGES, LABELS, TOP).loss.item() for _ in range(4)] for guidance in (one, other)]
     assert steps[0] == steps[1]
 

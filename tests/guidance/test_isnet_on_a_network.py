@@ -99,7 +99,7 @@ def test_calibration_finds_the_least_and_greatest_sum_inside(network: nn.Module)
     maps = LRP()(network, images, EveryClass()).attribution.detach()
     inside = (maps.abs() * regions.unsqueeze(1)).sum((2, 3, 4))[[0, 2, 3]]  # the second image has no region
     least, most = guidance.calibrate(network, as_batches())
-    assert (least, most) == (guidance.least, guidance.most)
+    assert (least, most) == guidance.range_of("map")
     assert least == pytest.approx(float(inside.min()))
     assert most == pytest.approx(float(inside.max()))
 

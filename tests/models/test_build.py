@@ -49,7 +49,7 @@ def test_every_name_builds_the_model_of_that_name(name: str) -> None:
     *_, (_, head) = (pair for pair in model.named_modules() if isinstance(pair[1], nn.Linear))
     stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
     assert (head.out_features, stem.in_channels, stem.out_channels) == (5, 1, 8)
-    assert any(isinstance(module, nn.Dropout) and module.p == 0.5 for module in model.modules())
+    assert any(isinstance(module, nn.Dropout | nn.Dropout2d) and module.p == 0.5 for module in model.modules())
 
 
 def test_a_seed_makes_the_weights_and_leaves_the_global_generator_alone() -> None:

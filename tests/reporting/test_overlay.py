@@ -35,6 +35,12 @@ def test_positive_relevance_is_red_and_negative_blue_where_they_lie(image: np.nd
     np.testing.assert_array_equal(picture[untouched], np.repeat(grey[untouched][:, None], 3, axis=1))
 
 
+@pytest.mark.parametrize("more", [1, 3, 5])
+def test_of_an_image_with_gaze_behind_it_the_image_is_shown(image: np.ndarray, more: int) -> None:
+    channels = np.concatenate([image[None], np.random.default_rng(1).random((more, 20, 30))])
+    np.testing.assert_array_equal(heatmap_overlay(channels), heatmap_overlay(image))
+
+
 def test_a_map_of_zeros_leaves_the_image_grey(image: np.ndarray) -> None:
     np.testing.assert_array_equal(heatmap_overlay(image, np.zeros((1, 20, 30))), heatmap_overlay(image))
     picture = heatmap_overlay(image)

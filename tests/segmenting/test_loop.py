@@ -82,7 +82,9 @@ def test_the_written_scores_are_those_of_the_written_segmenter(make_settings: Ma
 def test_kept_are_the_weights_of_the_lowest_validation_loss(
     make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.segmenting.loop.learning_rate", lambda _, step, steps: 9.0 if step >= 8 else 0.02)
+    monkeypatch.setattr(
+        "sightline.segmenting.loop.learning_rate", lambda _, step, steps, **__: 9.0 if step >= 8 else 0.02
+    )
     settings = make_settings(epochs=6, optim=replace(make_settings().optim, averaging=0.0))
     run = train_segmenter(settings, tmp_path / "run")
     losses = [line["val_loss"] for line in run.metrics if "val_loss" in line]

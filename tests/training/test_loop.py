@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from sightline.cli.settings import read_settings
 from sightline.errors import DataError, DataNotFoundError, RunError, SettingsError
-from sightline.guidance import BackgroundRelevance, BackgroundRelevanceSettings, Unguided
+from sightline.guidance import BackgroundRelevanceSettings, Unguided
 from sightline.models import ModelSettings, build_model
 from sightline.runs import RunFolder
-from sightline.training import TrainSettings, make_guidance, prepare_data, train
+from sightline.training import TrainSettings, train
+from sightline.training.loop import prepare_data
 from sightline.types import Guided
 
 Make = Callable[..., TrainSettings]
@@ -308,13 +309,6 @@ def test_data_are_prepared_as_the_settings_say(make_settings: Make) -> None:
     assert data.cohort.num_classes == 3
     large = prepare_data(replace(settings, data=replace(settings.data, batch_size=64)))
     assert [len(batch.images) for batch in large.train] == [15]  # never none at all
-
-
-def test_guidance_is_what_the_settings_say(make_settings: Make) -> None:
-    assert isinstance(make_guidance(make_settings(guided=False)), Unguided)
-    guidance = make_guidance(make_settings(guidance=BackgroundRelevanceSettings(strength=0.3)))
-    assert isinstance(guidance, BackgroundRelevance)
-    assert guidance.strength == 0.3
 
 
 def test_gradients_are_clipped(make_settings: Make, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from sightline.errors import SettingsError
 from sightline.training import OptimSettings
-from sightline.training.optimisation import learning_rate, make_average, make_optimiser
+from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
 
 
 def test_the_rate_rises_in_the_warm_up_and_falls_by_half_a_cosine() -> None:
@@ -21,7 +22,57 @@ def test_the_rate_stays_where_it_is_told_to() -> None:
     assert [learning_rate(settings, step, 3) for step in range(3)] == [0.5, 0.5, 0.5]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+def test_the_rate_goes_up_and_down_in_ever_lower_triangles() -> None:
+    settings = OptimSettings(lr=0.5, warmup=0.0, schedule="triangular2", cycle=2)
+    rates = [learning_rate(settings, step, 99, per_epoch=3) for step in range(27)]
+    # by hand: factor = lr + (1 - lr) * triangle / 2 ** (cycle - 1), one value an epoch, times lr
+    triangles = [0, 0.5, 1, 0.5, 0, 0.25, 0.5, 0.25, 0]
+    assert rates[::3] == pytest.approx([0.5 * (0.5 + 0.5 * value) for value in triangles])
+    assert rates[3] == rates[4] == rates[5] != rates[6]
+
+
+def test_triangles_are_those_of_the_published_code() -> None:
+    """As torch's LambdaLR would draw them from the factor in the EGD-CXR baseline, with its tuned numbers."""
+    base, size = 0.0090552, 2
+
+    def factor(epoch: int) -> float:
+        cycle = math.floor(1 + epoch / (2 * size))
+        x = abs(epoch / size - 2 * cycle + 1)
+        return base + (1 - base) * max(0, 1 - x) / 2 ** (cycle - 1)
+
+    optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=base)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    settings = OptimSettings(name="adam", lr=base, warmup=0.0, schedule="triangular2", cycle=size)
+    for epoch in range(35):
+        assert learning_rate(settings, epoch, 35) == pytest.approx(schedule.get_last_lr()[0], rel=1e-12)
+        optimiser.step()
+        schedule.step()
+
+
+def test_gradients_are_limited_one_by_one_and_then_together() -> None:
+    one, other, frozen = (nn.Parameter(torch.zeros(2)) for _ in range(3))
+    one.grad, other.grad = torch.tensor([3.0, -4.0]), torch.tensor([0.5, 12.0])
+    norm = clip_gradients([one, other, frozen], OptimSettings(clip_value=1.0, clip_norm=None))
+    assert norm == pytest.approx(math.sqrt(9 + 16 + 0.25 + 144))  # as it came
+    assert (one.grad.tolist(), other.grad.tolist()) == ([1, -1], [0.5, 1])
+    clip_gradients([one, other], OptimSettings(clip_value=1.0, clip_norm=1.0))
+    together = torch.cat([one.grad, other.grad])
+    assert together.norm() == pytest.approx(1, rel=1e-5)
+    assert together[0] == pytest.approx(1 / math.sqrt(3.25), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [({"clip_value": 0}, "clip_value must be positive"), ({"cycle": 0}, "cycle and plateau must be at least 1 epoch")],
+)
+def test_wrong_options_are_refused(option: dict[str, int], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        OptimSettings(**option)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+)
 def test_the_optimiser_is_the_one_named_and_leaves_frozen_weights(name: str, kind: type) -> None:
     model = nn.Linear(2, 2)
     model.bias.requires_grad_(False)
@@ -32,6 +83,12 @@ def test_the_optimiser_is_the_one_named_and_leaves_frozen_weights(name: str, kin
     assert group.get("momentum", 0.5) == 0.5
     assert len(group["params"]) == 1
     assert group["params"][0] is model.weight
+
+
+def test_weights_beside_the_models_are_trained_with_it() -> None:
+    model, other = nn.Linear(2, 2), nn.Linear(1, 1)
+    (group,) = make_optimiser(model, OptimSettings(), other).param_groups
+    assert len(group["params"]) == 4
 
 
 def test_the_average_forgets_its_start_and_then_decays_as_set() -> None:

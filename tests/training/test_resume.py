@@ -159,3 +159,19 @@ def test_a_checkpoint_that_is_none_is_named(make_settings: Make, tmp_path: Path)
     run.checkpoint.write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match=r"checkpoint last\.pt cannot be loaded"):
         train(make_settings(), tmp_path / "run", resume=True)
+
+
+def test_a_run_of_before_a_setting_existed_goes_on_with_its_default(make_settings: Make, tmp_path: Path) -> None:
+    settings = make_settings(epochs=1)
+    run = train(settings, tmp_path / "run")
+    config = run.config
+    del config["optim"]["clip_value"], config["stages"], config["guidance"]["method"]
+    write_text(run.path / "config.yaml", dump(config))
+    assert train(settings, run.path, resume=True).status["state"] == "done"
+    other = replace(settings, optim=replace(settings.optim, clip_value=0.1))
+    with pytest.raises(RunError, match=r"optim.clip_value was None and is now 0.1"):
+        train(other, run.path, resume=True)
+    config["optim"]["warm"] = 3
+    write_text(run.path / "config.yaml", dump(config))
+    with pytest.raises(RunError, match=r"optim.warm was 3 and is no setting now"):
+        train(settings, run.path, resume=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
@@ -56,12 +57,12 @@ class Interception(TorchFunctionMode):
         self._strict, self._input_rule = strict, input_rule
         self._needed = drawing.needed
         self._dependent = WeakTensorKeyDictionary()  # tensors that depend on the images
-        self._images = WeakTensorKeyDictionary()  # those that still are the images
+        self._images = WeakTensorKeyDictionary()  # those that still are the images -> by what they were multiplied
         self._outputs = WeakTensorKeyDictionary()  # output of an input layer, before any ReLU -> that layer
         self._linear = WeakTensorKeyDictionary()  # output of another linear layer -> that layer
         self._gates = WeakTensorKeyDictionary()  # made to multiply something -> by which function
         self._nonnegative = WeakTensorKeyDictionary()  # nothing below 0 -> its version then
-        self._dependent[images] = self._images[images] = True
+        self._dependent[images], self._images[images] = True, None
         self._roots: list[Node] = [images.grad_fn] if images.grad_fn is not None else []
         self._guards: list[AbstractContextManager[None]] = []
 
@@ -301,20 +302,35 @@ class Interception(TorchFunctionMode):
             x, weight, _ = linear_call(args, kwargs)
         else:
             result = func(*args, **kwargs)
-            keeps = plain in operations.IMAGE_KEEPING
+            keeps, factor = self._multiplied(plain, args, kwargs)
             for tensor in tensors_in(result):
                 if keeps:
-                    self._dependent[tensor] = self._images[tensor] = True
+                    self._dependent[tensor] = True
+                    self._images[tensor] = None if factor is None else factor.reshape(tensor.shape)
                 elif tensor.is_floating_point():  # and not a test such as isnan
                     raise UnsupportedOperationError(
                         f"an input rule needs a convolution or linear layer first, but '{plain}' reads the images at "
                         f"{caller()}; do it before the model, or explain with input_rule=None"
                     )
             return result
+        mask: Tensor | None = self._images.get(x)  # type: ignore[no-untyped-call]
         if not y.requires_grad:  # all weights frozen: the explanation still needs somewhere to start
             y = y.requires_grad_().clone()  # no leaf: an in-place ReLU may follow
-        self._add_input_layer(InputLayer(x, weight, geometry, y))
+        self._add_input_layer(InputLayer(x, weight, geometry, y, mask=mask))
         return y
+
+    def _multiplied(self, plain: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Tensor | None]:
+        """Tell whether a function of the images returns them, and by what they have then been multiplied."""
+        given = [tensor for tensor in tensors_in((args, kwargs)) if tensor in self._images]
+        mask: Tensor | None = self._images[given[0]]
+        if plain in operations.IMAGE_KEEPING:
+            return True, mask
+        others = [tensor for tensor in tensors_in((args, kwargs)) if tensor not in self._images]
+        if plain not in operations.ELEMENTWISE or len(given) > 1 or any(t in self._dependent for t in others):
+            return False, None
+        if len(others) != 1 or others[0].requires_grad:  # a number, or weights that would have to be explained
+            return False, None
+        return True, others[0].detach() * (torch.ones_like(given[0]) if mask is None else mask)
 
     def _add_input_layer(self, layer: InputLayer) -> None:
         self.input_layers.append(layer)

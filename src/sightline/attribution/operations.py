@@ -12,7 +12,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 # Maps that are linear in the one operand that depends on the images: their transpose is their gradient. Max pooling is
-# here because winner-takes-all is its gradient. Names are without the underscores that mark a method or in-place twin.
+# here because winner-takes-all is its gradient, and its soft form logsumexp because its gradient is a mean. Names are
+# without the underscores that mark a method or in-place twin.
 LINEAR = _words(
     """
     add radd iadd sub rsub isub subtract neg positive cat concat concatenate stack hstack vstack dstack
@@ -24,7 +25,7 @@ LINEAR = _words(
     avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
     max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices
     adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool1d_with_indices
-    adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices amax
+    adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices amax logsumexp
     dropout dropout1d dropout2d dropout3d feature_dropout alpha_dropout stochastic_depth
     detach requires_grad retain_grad register_hook
     """

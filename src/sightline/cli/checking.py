@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Union
 from pydantic import TypeAdapter, ValidationError
 
 from sightline.errors import SettingsError
+from sightline.plain import Family
 from sightline.yaml12 import Given, Place
 
 T = TypeVar("T")
@@ -76,6 +77,8 @@ class _Checker:
     def field(self, hint: Any, parent: Given, path: tuple[str, ...], default: Any) -> Any:  # noqa: ANN401
         """Build one field of a group; `MISSING` when it is wrong."""
         given = parent.value.get(path[-1])
+        if (inner := _groups_kind(hint)) is not None and given is not None:
+            return self.groups(inner, given, path)
         kind, optional = _group_kind(hint)
         if given is None:
             if default is MISSING and kind is not None:
@@ -88,10 +91,38 @@ class _Checker:
         if given.value is None and optional:
             return None
         if not isinstance(given.value, Mapping):
-            names = ", ".join(item.name for item in fields(kind))
+            names = ", ".join(_names(kind))
             self.add(given, path, f"is a group of settings ({names}), got {given.plain()!r}")
             return MISSING
+        if _is_family(kind):
+            return self.member(kind, given, path, default)
         return self.group(kind, given, path, MISSING if default is None else default)
+
+    def member(self, family: type[Family], given: Given, path: tuple[str, ...], default: Any) -> Any:  # noqa: ANN401
+        """Build the kind of a family that `method` names, or by default that of the default or the first."""
+        kinds = family.kinds()
+        method = given.value.get("method")
+        fallback = default.method if isinstance(default, family) else family.default
+        name = fallback if method is None else method.plain()
+        if name not in kinds:
+            near = difflib.get_close_matches(str(name), kinds, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.add(method or given, (*path, "method"), f"must be one of {', '.join(kinds)}, got {name!r}{hint}")
+            return MISSING
+        same = isinstance(default, kinds[name])
+        return self.group(kinds[name], given, path, default if same else MISSING)
+
+    def groups(self, kind: type, given: Given, path: tuple[str, ...]) -> Any:  # noqa: ANN401
+        """Build a mapping from names to groups of one kind."""
+        if not isinstance(given.value, Mapping) or not all(
+            isinstance(item.value, Mapping) for item in given.value.values()
+        ):
+            self.add(
+                given, path, f"holds groups of settings ({', '.join(_names(kind))}) by name, got {given.plain()!r}"
+            )
+            return MISSING
+        built = {name: self.group(kind, item, (*path, name), MISSING) for name, item in given.value.items()}
+        return MISSING if any(value is MISSING for value in built.values()) else built
 
     def leaf(self, hint: Any, given: Given, path: tuple[str, ...]) -> Any:  # noqa: ANN401
         """Check one value by its type; what was typed on the command line may also be meant as text."""
@@ -158,23 +189,43 @@ def _default(item: Any) -> Any:  # noqa: ANN401 - dataclasses.Field, generic onl
 
 
 def _group_kind(hint: Any) -> tuple[type | None, bool]:  # noqa: ANN401 - any annotation
-    """The dataclass a field holds, if it does, and whether None is allowed as well."""
-    if isinstance(hint, type) and is_dataclass(hint):
+    """The dataclass or family a field holds, if it does, and whether None is allowed as well."""
+    if isinstance(hint, type) and (is_dataclass(hint) or _is_family(hint)):
         return hint, False
     if typing.get_origin(hint) in (Union, types.UnionType):
         kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
-        if len(kinds) == 1 and isinstance(kinds[0], type) and is_dataclass(kinds[0]):
+        if len(kinds) == 1 and _group_kind(kinds[0])[0] is not None:
             return kinds[0], True
     return None, False
 
 
-def _keys(kind: type, prefix: str = "") -> Iterator[str]:
-    hints = typing.get_type_hints(kind)
-    for item in fields(kind):
-        yield prefix + item.name
-        inner, _ = _group_kind(hints[item.name])
-        if inner is not None:
-            yield from _keys(inner, f"{prefix}{item.name}.")
+def _groups_kind(hint: Any) -> type | None:  # noqa: ANN401 - any annotation
+    """The dataclass whose mappings by name a field holds, if it does."""
+    arguments = typing.get_args(hint) if typing.get_origin(hint) is dict else ()
+    return _group_kind(arguments[1])[0] if arguments else None
+
+
+def _is_family(kind: Any) -> typing.TypeGuard[type[Family]]:  # noqa: ANN401 - any annotation
+    return isinstance(kind, type) and Family in kind.__bases__
+
+
+def _names(kind: type) -> list[str]:
+    """The settings of a dataclass, or of all kinds of a family."""
+    kinds = kind.kinds().values() if _is_family(kind) else (kind,)
+    return list(dict.fromkeys(item.name for each in kinds for item in fields(each)))
+
+
+def _keys(kind: type, prefix: str = "", seen: frozenset[type] = frozenset()) -> Iterator[str]:
+    """Every setting once: where a group comes again, its settings are those told before."""
+    for each in kind.kinds().values() if _is_family(kind) else (kind,):
+        hints = typing.get_type_hints(each)
+        for item in fields(each):
+            yield prefix + item.name
+            groups = _groups_kind(hints[item.name])
+            inner = groups or _group_kind(hints[item.name])[0]
+            if inner is not None and inner not in seen:
+                yield from _keys(inner, f"{prefix}{item.name}.{'NAME.' if groups else ''}", seen)
+                seen |= {inner}
 
 
 def _messages(error: ValidationError) -> Iterator[tuple[str, str]]:

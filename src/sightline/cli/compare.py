@@ -1,6 +1,7 @@
 """Train several recipes on one cohort and test them all alike.
 
-  sightline compare plain isnet data.cohort=my-xrays
+  sightline compare plain isnet-stochastic data.cohort=my-xrays
+  sightline compare --recipes plain,isnet,gain data.cohort=my-xrays --cost
   sightline compare runs/first runs/second
 
 Names and files are recipes: each is read after the files of -c and before the settings, and trained where it has not
@@ -24,6 +25,10 @@ def configure(parser: Parser) -> None:
         "--out", type=Path, default=Path("runs/comparison"), metavar="FOLDER", help="default: %(default)s"
     )
     parser.add_argument("--split", action="append", default=[], metavar="NAME", help="default: all but train and val")
+    parser.add_argument("--recipes", default="", metavar="A,B,...", help="recipes to compare, as names do")
+    parser.add_argument(
+        "--cost", action="store_true", help="also time the training step of each, and count its weights"
+    )
     parser.add_argument("--explain", type=int, metavar="N", help="explain at most N cases a condition; default: all")
     parser.add_common()
 
@@ -31,7 +36,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Compare."""
     from sightline.cli.opening import open_runs
-    from sightline.cli.scores import scores_table
+    from sightline.cli.scores import scores_table, side_by_side
     from sightline.cli.settings import read_settings, to_yaml, words_to_overrides
     from sightline.cli.training import train_in_stages
     from sightline.comparing import compare
@@ -39,6 +44,7 @@ def run(arguments: Namespace) -> int:
     from sightline.training import TrainSettings
 
     names, overrides = words_to_overrides(arguments.words)
+    names += [name for name in arguments.recipes.split(",") if name]
     if not names:
         raise UsageError("nothing to compare; name recipes or run folders, as in: sightline compare plain isnet")
     there = open_runs([Path(name) for name in names if Path(name).is_dir()])
@@ -56,6 +62,7 @@ def run(arguments: Namespace) -> int:
             arguments.out,
             splits=arguments.split,
             evaluation=EvaluationSettings(explain=arguments.explain),
+            cost=arguments.cost,
             trainer=lambda recipe, folder: train_in_stages(recipe, places.get(recipe.name, folder), stage, resume=True),
             progress=lambda name, condition: stage(f"{name} on {condition}"),
         )
@@ -63,5 +70,6 @@ def run(arguments: Namespace) -> int:
         say_json(comparison.as_dict())
     else:
         say(scores_table(comparison.evaluations))
+        say(f"\n{side_by_side(comparison)}")
         say(f"\n{arguments.out / 'comparison.csv'}; next: sightline report {arguments.out}")
     return 0

@@ -52,17 +52,26 @@ def settings_help(module: str, name: str) -> str:
     for setting in describe(module, name):
         default = f"default {setting.default}" if setting.default else "required"
         facts = default if setting.group else f"{setting.type}; {default}"
+        if setting.key.endswith(".method"):
+            lines.append(f"  {setting.key}={setting.type}")
+            lines += textwrap.wrap(setting.about, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            continue
         lines.append(f"  {setting.key}" + ("" if setting.group and not setting.default else f"  ({facts})"))
         lines += textwrap.wrap(setting.about, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
 
 
-def _walk(module: str, name: str, prefix: str) -> Iterator[Setting]:
+def _walk(module: str, name: str, prefix: str, seen: frozenset[tuple[str, str]] = frozenset()) -> Iterator[Setting]:
     found = _find(module, name)
     if found is None:
         raise SettingsError(f"no settings class {name} in {module}")
     home, definition = found
-    abouts = _attributes(ast.get_docstring(definition) or "")
+    if _is_family(definition):
+        for member in _members(home, name):
+            yield from _walk(*member, prefix)
+        return
+    docstring = ast.get_docstring(definition) or ""
+    abouts = _attributes(docstring) | ({"method": docstring.partition("\n")[0]} if _is_member(definition) else {})
     for item in definition.body:
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
             continue
@@ -71,8 +80,10 @@ def _walk(module: str, name: str, prefix: str) -> Iterator[Setting]:
         default = "" if item.value is None else _default_text(item.value, group=inner is not None)
         written = ast.unparse(_Spelled(home).visit(copy.deepcopy(item.annotation)))
         yield Setting(prefix + key, _type_text(written), default, abouts.get(key, ""), inner is not None)
-        if inner is not None:
-            yield from _walk(*inner, f"{prefix}{key}.")
+        if inner is not None and inner not in seen:  # where a group comes again, its settings were told before
+            named = "NAME." if written.startswith("dict[") else ""
+            yield from _walk(*inner, f"{prefix}{key}.{named}", seen)
+            seen |= {inner}
 
 
 def _find(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
@@ -93,16 +104,27 @@ class _Spelled(ast.NodeTransformer):
 
     def __init__(self, module: str) -> None:
         tree = _parse(module)
-        self.aliases = {
-            item.targets[0].id: item.value
-            for item in (tree.body if tree else ())
-            if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)
-        }
+        self.aliases: dict[str, ast.expr] = {}
+        self.aliases |= dict(_literals(module))
+        for item in tree.body if tree else ():
+            if isinstance(item, ast.ImportFrom) and item.module and item.module.startswith("sightline."):
+                self.aliases |= {name: value for name, value in _literals(item.module) if name in _names(item)}
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         value = self.aliases.get(node.id)
         is_literal = isinstance(value, ast.Subscript) and ast.unparse(value.value) == "Literal"
         return value if value is not None and is_literal else node
+
+
+def _names(item: ast.ImportFrom) -> set[str]:
+    return {alias.name for alias in item.names}
+
+
+def _literals(module: str) -> Iterator[tuple[str, ast.expr]]:
+    tree = _parse(module)
+    for item in tree.body if tree else ():
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
+            yield item.targets[0].id, item.value
 
 
 def _parse(module: str) -> ast.Module | None:
@@ -117,12 +139,35 @@ def _inner_class(module: str, annotation: ast.expr) -> tuple[str, str] | None:
     """The dataclass that an annotation such as `Group | None` names, if it names one of ours."""
     if isinstance(annotation, ast.BinOp):
         return _inner_class(module, annotation.left) or _inner_class(module, annotation.right)
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "dict":
+        return _inner_class(module, annotation.slice.elts[1]) if isinstance(annotation.slice, ast.Tuple) else None
     if not isinstance(annotation, ast.Name):
         return None
     found = _find(module, annotation.id)
-    if found is None or not any("dataclass" in ast.unparse(item) for item in found[1].decorator_list):
+    if found is None or not (_is_dataclass(found[1]) or _is_family(found[1])):
         return None
     return found[0], found[1].name
+
+
+def _is_dataclass(definition: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(item) for item in definition.decorator_list)
+
+
+def _is_family(definition: ast.ClassDef) -> bool:
+    return any(ast.unparse(base) == "Family" for base in definition.bases)
+
+
+def _is_member(definition: ast.ClassDef) -> bool:
+    return any(isinstance(item, ast.AnnAssign) and ast.unparse(item.target) == "method" for item in definition.body)
+
+
+def _members(module: str, name: str) -> Iterator[tuple[str, str]]:
+    """The kinds of a family, which live in the package that defines it."""
+    package, _, _ = module.rpartition(".")
+    for file in sorted(_ROOT.joinpath(*package.split(".")[1:]).glob("*.py")):
+        for item in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(item, ast.ClassDef) and any(ast.unparse(base) == name for base in item.bases):
+                yield f"{package}.{file.stem}", item.name
 
 
 def _default_text(value: ast.expr, *, group: bool) -> str:

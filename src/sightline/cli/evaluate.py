@@ -1,5 +1,7 @@
 """Test runs: scores with intervals, and the share of relevance inside the region.
 
+Of a model that draws maps, trained on gaze, also how well the maps fit the gaze.
+
 sightline evaluate runs/isnet
 sightline evaluate runs/isnet --split test ood --bias on off
 """
@@ -7,7 +9,7 @@ sightline evaluate runs/isnet --split test ood --bias on off
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
@@ -15,6 +17,7 @@ from sightline.cli.stopping import UsageError
 from sightline.cli.talk import progress
 
 if TYPE_CHECKING:
+    from sightline.cli.saliency import Found
     from sightline.comparing import Condition
     from sightline.evaluation import Evaluation
 
@@ -33,6 +36,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Evaluate."""
     from sightline.cli.opening import open_runs
+    from sightline.cli.saliency import find_saliency, saliency_table
     from sightline.cli.scores import scores_table
     from sightline.comparing import conditions_of, evaluate_run
     from sightline.data import read_cohort
@@ -40,8 +44,9 @@ def run(arguments: Namespace) -> int:
 
     options = EvaluationSettings(explain=arguments.explain, keep=arguments.keep)
     found: dict[str, dict[Condition, Evaluation]] = {}
+    runs = open_runs(arguments.runs)
     with progress() as stage:
-        for name, (settings, folder) in open_runs(arguments.runs).items():
+        for name, (settings, folder) in runs.items():
             cohort = read_cohort(settings.data.cohort)
             found[name] = evaluate_run(
                 settings,
@@ -52,11 +57,25 @@ def run(arguments: Namespace) -> int:
                 again=arguments.again,
                 progress=lambda condition, name=name: stage(f"{name} on {condition}"),  # type: ignore[misc]
             )
+    drawn = find_saliency({name: folder for name, (_, folder) in runs.items()}, found)
     if arguments.json:
-        say_json({name: {str(c): result.as_dict() for c, result in res.items()} for name, res in found.items()})
+        say_json(
+            {
+                name: {str(c): result.as_dict() | _saliency(drawn, name, c) for c, result in results.items()}
+                for name, results in found.items()
+            }
+        )
     else:
         say(scores_table(found))
+        if drawn:
+            say(f"\n{saliency_table(drawn)}")
     return 0
+
+
+def _saliency(drawn: "Found", name: str, condition: "Condition") -> dict[str, Any]:
+    """How well the maps of a run fit the gaze under a condition, if it was measured."""
+    measured = drawn.get(name, {}).get(condition)
+    return {} if measured is None else {"saliency": measured}
 
 
 def _chosen(conditions: Sequence["Condition"], biases: Sequence[str] | None) -> list["Condition"]:

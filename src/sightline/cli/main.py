@@ -17,7 +17,7 @@ from sightline.cli.stopping import UsageError
 from sightline.cli.talk import start_logging
 from sightline.errors import SightlineError
 
-VERBS = ("demo", "prepare", "train", "evaluate", "explain", "compare", "report", "recipes", "doctor")
+VERBS = ("demo", "prepare", "train", "tune", "evaluate", "explain", "compare", "study", "report", "recipes", "doctor")
 _ALIASES = {
     "fit": "train",
     "test": "evaluate",

@@ -1,13 +1,35 @@
 """List the recipes, or print one.
 
-A recipe is a file of settings that names a method: `sightline train -c isnet data.cohort=FOLDER`.
+A recipe is a file of settings that names a method: `sightline train -c isnet-stochastic data.cohort=FOLDER`.
 """
 
 from argparse import Namespace
+from dataclasses import asdict, dataclass
 
 from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
 from sightline.cli.stopping import UsageError
+
+
+@dataclass(frozen=True)
+class About:
+    """What a recipe says of itself in its first lines.
+
+    Attributes:
+        does: what it does.
+        paper: where it comes from, with the section.
+        cost: of a training step over the same network's plain one.
+    """
+
+    does: str
+    paper: str
+    cost: str
+
+    @classmethod
+    def of(cls, text: str) -> "About":
+        """Read the comments at the head of a recipe."""
+        does, paper, cost = (line.removeprefix("#").strip() for line in text.splitlines()[:3])
+        return cls(does, paper.removeprefix("Paper:").strip(), cost.removeprefix("Cost:").strip())
 
 
 def configure(parser: Parser) -> None:
@@ -18,18 +40,22 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """List the recipes, or print one."""
-    from sightline.cli.settings import RECIPES, recipe_names
+    from sightline.cli.settings import RECIPES
 
-    texts = {name: (RECIPES / f"{name}.yaml").read_text(encoding="utf-8") for name in recipe_names()}
+    files = [*sorted(RECIPES.glob("*.yaml")), *sorted(RECIPES.glob("studies/*.yaml"))]
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in files}
     if arguments.name and arguments.name not in texts:
         raise UsageError(f"no recipe {arguments.name!r}; the recipes are {', '.join(texts)}")
-    abouts = {name: text.splitlines()[0].removeprefix("#").strip() for name, text in texts.items()}
+    abouts = {name: About.of(text) for name, text in texts.items()}
     if arguments.json:
-        say_json({arguments.name: texts[arguments.name]} if arguments.name else abouts)
+        listed = {name: asdict(about) for name, about in abouts.items()}
+        say_json({arguments.name: texts[arguments.name]} if arguments.name else listed)
     elif arguments.name:
         say(texts[arguments.name].rstrip())
     else:
         width = max(map(len, abouts)) + 2
         for name, about in abouts.items():
-            say(f"{name:<{width}}{about}")
+            say(f"{name:<{width}}{about.does}")
+            say(f"{'':<{width}}{about.paper}")
+            say(f"{'':<{width}}step: {about.cost}")
     return 0

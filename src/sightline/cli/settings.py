@@ -18,8 +18,14 @@ _NOWHERE = Place(0, 0, "")
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that come with the package."""
+    """Names of the recipes of a training that come with the package."""
     return tuple(sorted(file.stem for file in RECIPES.glob("*.yaml")))
+
+
+def recipe_file(name: str) -> Path | None:
+    """File of a recipe of a training or of a study; None if there is none of this name."""
+    files = (RECIPES / f"{name}.yaml", RECIPES / "studies" / f"{name}.yaml")
+    return next((file for file in files if "/" not in name and file.is_file()), None)
 
 
 def read_settings(kind: type[T], files: Sequence[str] = (), overrides: Sequence[str] = ()) -> T:
@@ -87,10 +93,8 @@ def words_to_overrides(words: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _read_file(name: str, rank: int) -> Given:
-    if name in recipe_names() and not Path(name).is_file():
-        path, shown = RECIPES / f"{name}.yaml", f"recipes/{name}.yaml"
-    else:
-        path, shown = Path(name), name
+    recipe = None if Path(name).is_file() else recipe_file(name)
+    path, shown = (Path(name), name) if recipe is None else (recipe, f"recipes/{recipe.name}")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

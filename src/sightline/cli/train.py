@@ -1,7 +1,7 @@
 """Train a classifier, plain or guided, into a new run folder.
 
-  sightline train -c isnet data.cohort=my-xrays
-  sightline train -c isnet -c mine.yaml optim.lr=1e-4 --out runs/first
+  sightline train -c isnet-stochastic data.cohort=my-xrays
+  sightline train -c isnet-stochastic -c mine.yaml optim.lr=1e-4 --out runs/first
 
 The command line wins over a later file, a later file over an earlier one. Ctrl-C finishes the step and saves;
 --resume goes on from there.

@@ -1,16 +1,17 @@
 """Train several recipes and test them all alike."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sightline.comparing.comparison import Comparison
 from sightline.comparing.conditions import Condition, conditions_of
-from sightline.comparing.protocol import Progress, evaluate_run
-from sightline.data import read_cohort
+from sightline.comparing.protocol import Progress, condition_batches, evaluate_run
+from sightline.data import Cohort, read_cohort
 from sightline.errors import SettingsError
 from sightline.evaluation import EvaluationSettings
-from sightline.runs import RunFolder
-from sightline.training import TrainSettings, train
+from sightline.runs import RunFolder, write_json
+from sightline.training import StepCost, TrainSettings, step_cost, train
 
 
 def compare(
@@ -19,6 +20,7 @@ def compare(
     *,
     splits: Sequence[str] = (),
     evaluation: EvaluationSettings | None = None,
+    cost: bool = False,
     trainer: Callable[[TrainSettings, Path], RunFolder] | None = None,
     progress: Callable[[str, Condition], Progress] | None = None,
 ) -> Comparison:
@@ -31,6 +33,7 @@ def compare(
         folder: holds the runs, `comparison.json` and `comparison.csv`.
         splits: what to test on; all but `train` and `val` by default.
         evaluation: how much to explain, how to draw intervals.
+        cost: also time the training step of each recipe, and count its weights.
         trainer: trains one recipe into its run folder, or continues it there; `train` by default.
         progress: asked for a function of batches done and batches in all, once a recipe and condition.
 
@@ -43,7 +46,7 @@ def compare(
     cohort = read_cohort(recipes[0].data.cohort)
     wanted = {recipe.name: conditions_of(cohort, recipe.data.bias, splits) for recipe in recipes}
     shared = [condition for condition in wanted[recipes[0].name] if all(condition in each for each in wanted.values())]
-    evaluations = {}
+    evaluations, costs = {}, {}
     for recipe in recipes:
         run = start(recipe, folder / recipe.name)
         evaluations[recipe.name] = evaluate_run(
@@ -53,9 +56,22 @@ def compare(
             evaluation=evaluation,
             progress=(lambda condition, name=recipe.name: progress(name, condition)) if progress else None,  # type: ignore[misc]
         )
-    comparison = Comparison(evaluations)
+        if cost:
+            costs[recipe.name] = _cost(recipe, run, cohort)
+    comparison = Comparison(evaluations, costs)
     comparison.write(folder)
     return comparison
+
+
+def _cost(recipe: TrainSettings, run: RunFolder, cohort: Cohort) -> StepCost:
+    """Read what a run's step costs, or measure it on the first batch of the training split."""
+    file = run.path / "step_cost.json"
+    if file.is_file():
+        return StepCost(**json.loads(file.read_text(encoding="utf-8")))
+    batch = next(iter(condition_batches(recipe.data, cohort, Condition("train"))))
+    found = step_cost(recipe, batch, num_classes=cohort.num_classes)
+    write_json(file, found.as_dict())
+    return found
 
 
 def _check(recipes: Sequence[TrainSettings]) -> None:

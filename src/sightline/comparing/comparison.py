@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sightline.errors import DataError
 from sightline.evaluation import Evaluation, paired_change
 from sightline.metrics.intervals import Interval
 from sightline.runs import write_json, write_text
+from sightline.training import StepCost
 
 _COLUMNS = ("recipe", "split", "bias", "metric", "value", "low", "high", "n", "n_patients", "method")
 
@@ -22,9 +23,11 @@ class Comparison:
 
     Attributes:
         evaluations: by name of the run, then by condition; the same conditions in the same order for every run.
+        costs: of a training step and in weights, by name of the run, where it was measured.
     """
 
     evaluations: Mapping[str, Mapping[Condition, Evaluation]]
+    costs: Mapping[str, StepCost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         different = {tuple(results) for results in self.evaluations.values()}
@@ -67,6 +70,7 @@ class Comparison:
                 name: {str(condition): result.as_dict() for condition, result in results.items()}
                 for name, results in self.evaluations.items()
             },
+            "costs": {name: cost.as_dict() for name, cost in self.costs.items()},
             "change_without_bias": _plain(self.changes()),
             "difference_to_first": _plain(self.differences()),
         }
@@ -82,6 +86,10 @@ class Comparison:
                     known = [score.value, score.low, score.high, score.n, score.n_patients, score.method]
                     cells = ["" if value is None or value != value else value for value in known]
                     writer.writerow([name, condition.split, condition.bias, metric, *cells])
+        for name, cost in self.costs.items():
+            timed = [cost.ratio, cost.least, cost.greatest, "", "", "median of pairs of steps, least and greatest"]
+            writer.writerow([name, "", "", "step_cost", *timed])
+            writer.writerow([name, "", "", "parameters", cost.parameters, "", "", "", "", "count"])
         return text.getvalue()
 
     def write(self, folder: Path) -> None:

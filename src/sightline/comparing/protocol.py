@@ -10,7 +10,7 @@ from sightline.attribution import LRP, Explainer, Predicted
 from sightline.comparing.conditions import Condition
 from sightline.data import Batches, Cohort, DataSettings, ImageCache, batches, read_cohort
 from sightline.errors import DataError, RunError
-from sightline.evaluation import Evaluation, EvaluationSettings, evaluate, read_evaluation
+from sightline.evaluation import Evaluation, EvaluationSettings, evaluate, evaluate_saliency, read_evaluation
 from sightline.models import build_model, load_weights
 from sightline.runs import RunFolder
 from sightline.training import TrainSettings
@@ -100,9 +100,10 @@ def evaluate_run(
         if not again and is_current(run, folder):
             found[condition] = read_evaluation(folder, maps=maps)
             continue
+        images = condition_batches(settings.data, cohort, condition)
         found[condition] = evaluate(
             model,
-            condition_batches(settings.data, cohort, condition),
+            images,
             task=cohort.task,
             classes=cohort.classes,
             patients=patients,
@@ -111,7 +112,10 @@ def evaluate_run(
             settings=evaluation,
             progress=progress(condition) if progress else None,
         )
-        found[condition].write(folder, maps=maps)
+        if settings.data.preprocessing.regions == "gaze" and hasattr(model, "answer"):
+            resampling = evaluation.resampling if evaluation else None
+            evaluate_saliency(model, images, patients=patients).write(folder, resampling=resampling)
+        found[condition].write(folder, maps=maps)  # last: it makes the evaluation one that is there
     return found
 
 

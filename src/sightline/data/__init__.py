@@ -3,7 +3,7 @@
 from sightline.data.batches import Batches, batches
 from sightline.data.check import Problem, check_cohort, raise_on_problems
 from sightline.data.cohort import Case, Cohort
-from sightline.data.gaze_files import GazeRegion, read_gaze, region_from_gaze, write_gaze
+from sightline.data.gaze_files import GazeInput, GazeRegion, read_gaze, region_from_gaze, write_gaze
 from sightline.data.planted_bias import PlantedBias
 from sightline.data.prepared import Preprocessing
 from sightline.data.prepared_cache import ImageCache
@@ -20,6 +20,7 @@ __all__ = [
     "Case",
     "Cohort",
     "DataSettings",
+    "GazeInput",
     "GazeRegion",
     "ImageCache",
     "PlantedBias",

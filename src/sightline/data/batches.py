@@ -75,7 +75,7 @@ class Batches:
 
     def _make(self, indices: Sequence[int], polygons: Tensor | None) -> Batch:
         cases = [self.cohort.cases[index] for index in indices]
-        images, regions, known = self._load(cases)
+        images, gaze, regions, known = self._load(cases)
         labels = torch.tensor([case.label for case in cases])
         planted = self.planted or PlantedBias()
         shown = swapped(labels, self.cohort.num_classes) if self.bias == "swapped" else labels
@@ -84,7 +84,9 @@ class Batches:
         if self.augmentation is not None and self.seed is not None:
             draws = [draw_affine(self.augmentation, self._generator(self.seed, index)) for index in indices]
             matrices = affine_matrices(draws)
-            images, regions = warp(images, matrices), warp(regions, matrices, nearest=True)
+            moved = warp(torch.cat((images, gaze), dim=1), matrices)
+            images, gaze = moved[:, : images.shape[1]], moved[:, images.shape[1] :]
+            regions = warp(regions, matrices, nearest=True)
         if polygons is not None and planted.after_augmentation:
             images = plant(images, shown, polygons, value=planted.value)
         if self.erase_background:
@@ -92,6 +94,7 @@ class Batches:
             images = images * regions.amax(dim=1, keepdim=True)
         images = images.repeat(1, self.loader.preprocessing.channels // images.shape[1], 1, 1)
         regions.masked_fill_(~known[:, :, None, None], torch.nan)
+        images = torch.cat((images, gaze), dim=1)
         return Batch(images, labels, regions, tuple(case.id for case in cases))
 
     def _check_known(self, cases: Sequence[Case], known: Tensor) -> None:
@@ -100,20 +103,26 @@ class Batches:
                 name = self.cohort.name(case.gaze or case.image)
                 raise DataError(f"{name}: no gaze lies on the image, so its background cannot be erased")
 
-    def _load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return images `(N, 1 or 3, S, S)`, regions `(N, R, S, S)` that are 0 if unknown, and if known `(N, R)`."""
-        size = self.loader.preprocessing.size
+    def _load(self, cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return images `(N, 1 or 3, S, S)`, what the model reads of the gaze, regions, and which are known.
+
+        Gaze is `(N, F, S, S)`, perhaps of no channel, regions `(N, R, S, S)`; both are 0 if unknown. Known is `(N, R)`.
+        """
+        size, gaze_input = self.loader.preprocessing.size, self.loader.preprocessing.gaze_input
         blank = np.zeros((size, size), np.uint8)
+        nobody = np.zeros((gaze_input.channels if gaze_input else 0, size, size), np.uint16)
         variant = "" if self.bias == "on" else self.bias
-        pixels, regions, known = [], [], []
+        pixels, gaze, regions, known = [], [], [], []
         for case in cases:
             image = self.loader.image(case, variant)
             maps = self.loader.regions(case, image.original)
+            looked_at = self.loader.gaze_input(case, image.original)
             pixels.append(image.pixels)
+            gaze.append(nobody if looked_at is None else looked_at)
             regions.append([blank if m is None else m for m in maps])
             known.append([m is not None for m in maps])
-        images = torch.from_numpy(np.stack(pixels, dtype=np.float32)).div_(65535)
-        return images, torch.from_numpy(np.asarray(regions, np.float32)).div_(255), torch.tensor(known)
+        images, channels = (torch.from_numpy(np.stack(of, dtype=np.float32)).div_(65535) for of in (pixels, gaze))
+        return images, channels, torch.from_numpy(np.asarray(regions, np.float32)).div_(255), torch.tensor(known)
 
 
 def batches(

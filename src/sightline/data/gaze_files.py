@@ -16,6 +16,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
@@ -24,7 +25,8 @@ from sightline.data.images import Array
 from sightline.data.number_columns import plain, read_columns, read_header
 from sightline.errors import DataError, SettingsError
 from sightline.regions.gaze.fixation_detection import Detector
-from sightline.regions.gaze.heatmap import USUAL, GazeHeatmap, gaze_heatmap
+from sightline.regions.gaze.heatmap import USUAL, GazeHeatmap, gaze_heatmap, grouped_heatmaps
+from sightline.regions.gaze.log_times import log_times
 from sightline.regions.gaze.scanpath import Fixations, Samples, every_sample
 from sightline.regions.gaze.thresholds import region_by_mass
 from sightline.runs import write_text
@@ -66,6 +68,33 @@ class GazeRegion:
 USUAL_REGION = GazeRegion()
 
 
+@dataclass(frozen=True)
+class GazeInput:
+    """How gaze becomes channels that a model reads behind those of the image.
+
+    Attributes:
+        kind: a `density` is one map of all fixations, `frames` are maps of them in their order (EGD-CXR's temporal
+            network), `times` hold at each fixation's place how long it took, on a logarithmic scale (GazeGNN).
+        frames: number of frames.
+        heatmap: how fixations become a density or frames.
+        detector: as of the region.
+    """
+
+    kind: Literal["density", "frames", "times"] = "density"
+    frames: int = 10
+    heatmap: GazeHeatmap = USUAL
+    detector: Detector | None = None
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise SettingsError(f"frames must be at least 1, got {self.frames}")
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return self.frames if self.kind == "frames" else 1
+
+
 def region_from_gaze(
     path: Path,
     original: tuple[int, int],
@@ -94,13 +123,49 @@ def region_from_gaze(
     """
     gaze = read_gaze(path, original, name=name)
     try:
-        if isinstance(gaze, Samples):
-            gaze = options.detector(gaze) if options.detector else every_sample(gaze)
-        canvas = (max(original), max(original)) if pad else original
-        heatmap = gaze_heatmap(gaze, size, options.heatmap, canvas=canvas)
+        fixations = _fixations(gaze, options.detector)
+        heatmap = gaze_heatmap(fixations, size, options.heatmap, canvas=_canvas(original, pad))
     except DataError as error:
         raise DataError(f"{name or path.name}: {error}") from None
     return heatmap if options.mass is None else region_by_mass(heatmap, options.mass)
+
+
+def gaze_as_input(
+    path: Path,
+    original: tuple[int, int],
+    size: tuple[int, int],
+    options: GazeInput,
+    *,
+    pad: bool = False,
+    name: str = "",
+) -> Tensor:
+    """Read gaze and draw what a model reads beside the image.
+
+    Args:
+        path: the table.
+        original: height and width of the image in its file, pixels.
+        size: height and width of the channels, pixels.
+        options: what to draw.
+        pad: as of `region_from_gaze`.
+        name: what to call the file in messages; by default its own name.
+
+    Returns:
+        `(options.channels, *size)` float32 in [0, 1]; NaN throughout if the reader looked at no place on the image.
+
+    Raises:
+        DataNotFoundError, DataError: as of `region_from_gaze`.
+    """
+    gaze = read_gaze(path, original, name=name)
+    canvas = _canvas(original, pad)
+    try:
+        fixations = _fixations(gaze, options.detector)
+        if options.kind == "times":
+            return log_times(fixations, size, canvas=canvas)
+        if options.kind == "frames":
+            return grouped_heatmaps(fixations, size, options.heatmap, frames=options.frames, canvas=canvas)
+        return gaze_heatmap(fixations, size, options.heatmap, canvas=canvas)
+    except DataError as error:
+        raise DataError(f"{name or path.name}: {error}") from None
 
 
 def read_gaze(path: Path, size: tuple[int, int], *, name: str = "") -> Fixations | Samples:
@@ -157,6 +222,16 @@ def write_gaze(gaze: Fixations | Samples, path: Path) -> None:
         cells = [repr(float(value)) if is_shown or column == "time" else "" for column, value in told]
         text.write(",".join(cells) + "\n")
     write_text(path, text.getvalue())
+
+
+def _fixations(gaze: Fixations | Samples, detector: Detector | None) -> Fixations:
+    if isinstance(gaze, Samples):
+        return detector(gaze) if detector else every_sample(gaze)
+    return gaze
+
+
+def _canvas(original: tuple[int, int], pad: bool) -> tuple[int, int]:
+    return (max(original), max(original)) if pad else original
 
 
 def _gaze(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sightline.data.cohort import Case, Cohort
-from sightline.data.gaze_files import GazeRegion, region_from_gaze
+from sightline.data.gaze_files import GazeInput, GazeRegion, gaze_as_input, region_from_gaze
 from sightline.data.images import Array, equalise, pad_to_square, resize, to_unit
 from sightline.data.intensity import between_percentiles, equalise_locally, standardise
 from sightline.data.prepared_cache import ImageCache, Prepared
@@ -37,8 +37,11 @@ class Preprocessing:
         clip_limit: largest share of a tile's pixels that a bin of its histogram may hold, for `clahe`.
         z_score: set each image's mean to grey and 5 standard deviations to black and white, with those of the whole
             `image` or of its `mask`; null for not at all.
-        regions: whether regions come from the masks or from the gaze of the cohort.
+        regions: where regions come from: `mask`, of a class its own or else the one for all; `class_mask`, of a class
+            its own alone, cut to the one for all (boxes of findings within the lungs); or `gaze`.
         gaze: how gaze becomes a region.
+        gaze_input: what of the gaze the model reads, in channels behind the image's own; null for nothing. They move
+            with the image, and are 0 throughout where nobody's gaze is known.
 
     Reference:
         Bassi et al. 2024 (ISNet), 4.10.
@@ -52,8 +55,9 @@ class Preprocessing:
     percentiles: tuple[float, float] | None = None
     clip_limit: float = 0.01
     z_score: Literal["image", "mask"] | None = None
-    regions: Literal["mask", "gaze"] = "mask"
+    regions: Literal["mask", "class_mask", "gaze"] = "mask"
     gaze: GazeRegion = field(default_factory=GazeRegion)
+    gaze_input: GazeInput | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -255,11 +259,15 @@ class Loader:
     def regions(self, case: Case, original: tuple[int, int]) -> list[Array | None]:
         """Return the regions of a case, `(size, size)` uint8, None where unknown.
 
-        A list of one from gaze, or if no case of the cohort has masks of single classes. Else one a class; a class
-        without its own takes the mask for all classes.
+        A list of one from gaze, or if no case of the cohort has masks of single classes. Else one a class; what of a
+        class without its own is `Preprocessing.regions` to say.
         """
         if self.preprocessing.regions == "gaze":
             return [self.gaze(case, original)]
+        if self.preprocessing.regions == "class_mask":
+            within = self.region(case.mask, case, original) if case.mask else np.full((), 255, np.uint8)
+            own = (case.class_masks.get(name) for name in self.cohort.classes)
+            return [np.minimum(self.region(path, case, original), within) if path else None for path in own]
         paths = [case.mask]
         if self.per_class:
             paths = [case.class_masks.get(name, case.mask) for name in self.cohort.classes]
@@ -299,6 +307,24 @@ class Loader:
 
         recipe = ("gaze", steps.size, self.pad, original, steps.gaze)
         return next(iter(self.cache.prepared([path], recipe, make).pixels), None)
+
+    def gaze_input(self, case: Case, original: tuple[int, int]) -> Array | None:
+        """Return what the model reads of the gaze, `(F, size, size)` uint16, 65,535 is 1; None if nobody's is known.
+
+        It is 0 throughout if the reader looked at no place on the image.
+        """
+        path, size, options = case.gaze, self.preprocessing.size, self.preprocessing.gaze_input
+        if path is None or options is None:
+            return None
+
+        def make() -> Prepared:
+            name = self.cohort.name(path)
+            drawn = gaze_as_input(path, original, (size, size), options, pad=self.pad, name=name)
+            return Prepared(np.rint(drawn.nan_to_num().numpy() * 65535).astype(np.uint16), original)
+
+        recipe = ("gaze input", size, self.pad, original, options)
+        channels: Array = self.cache.prepared([path], recipe, make).pixels
+        return channels
 
 
 def masks_of(case: Case) -> list[Path]:

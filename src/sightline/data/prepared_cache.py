@@ -51,11 +51,11 @@ _Sized = TypeVar("_Sized", bound=_HasBytes)
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image or a region ready for a batch.
+    """An image, a region, or gaze as an input, ready for a batch.
 
     Attributes:
-        pixels: of an image `(1 or 3, size, size)` uint16, 65,535 is white; of a region `(1, size, size)` uint8, 255
-            where the model may look, or `(0, size, size)` if that is unknown.
+        pixels: of an image `(1 or 3, size, size)`, of gaze `(F, size, size)`, both uint16 to 65,535; of a region
+            `(1, size, size)` uint8, 255 where the model may look, or `(0, size, size)` if that is unknown.
         original: height and width of the image file, pixels.
     """
 

@@ -42,3 +42,9 @@ class DataSettings:
             raise SettingsError(f"workers must be at least 0, got {self.workers}")
         if self.cache_mib < 0:
             raise SettingsError(f"cache_mib must be at least 0, got {self.cache_mib}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of the model's input: those of the image, and behind them those of the gaze."""
+        gaze = self.preprocessing.gaze_input
+        return self.preprocessing.channels + (gaze.channels if gaze else 0)

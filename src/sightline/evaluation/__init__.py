@@ -5,6 +5,8 @@ from sightline.evaluation.evaluate import EvaluationSettings, evaluate
 from sightline.evaluation.maps import CaseMap, read_maps, write_maps
 from sightline.evaluation.predictions import Predictions
 from sightline.evaluation.record import Evaluation, read_evaluation
+from sightline.evaluation.saliency import Saliency, evaluate_saliency, read_saliency
+from sightline.evaluation.saliency_change import SaliencyChange, saliency_change
 from sightline.evaluation.scores import Scores, measure
 
 __all__ = [
@@ -12,12 +14,17 @@ __all__ = [
     "Evaluation",
     "EvaluationSettings",
     "Predictions",
+    "Saliency",
+    "SaliencyChange",
     "Scores",
     "bias_gap",
     "evaluate",
+    "evaluate_saliency",
     "measure",
     "paired_change",
     "read_evaluation",
     "read_maps",
+    "read_saliency",
+    "saliency_change",
     "write_maps",
 ]

@@ -1,17 +1,38 @@
 """What every guidance is: a loss between what a model answers, where it looks, and where it should."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sightline.errors import ShapeError
-from sightline.types import Guided
+from sightline.errors import DataError, SettingsError, ShapeError
+from sightline.plain import Family
+from sightline.regions import known
+from sightline.types import Batch, Guided
+
+S = TypeVar("S")
+
+
+class GuidanceSettings(Family):
+    """Options of one guidance; every kind is a frozen dataclass whose first field is `method`."""
+
+    default = "isnet"
 
 
 class Guidance(nn.Module, ABC):
-    """A loss for anybody's training loop: `guidance(model, images, labels, regions).loss.backward()`."""
+    """A loss for anybody's training loop: `guidance(model, images, labels, regions).loss.backward()`.
+
+    A subclass is made from its settings, or from their fields by name. Its parameters, where it has any, are trained
+    with the model's; its `state_dict` holds all that a resumed training needs.
+
+    Attributes:
+        kind: of its settings.
+    """
+
+    kind: ClassVar[type[Any]]
 
     @abstractmethod
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
@@ -31,6 +52,72 @@ class Guidance(nn.Module, ABC):
             ShapeError: an argument has another shape.
             DataError: a region leaves [0, 1].
         """
+
+    def prepare(self, model: nn.Module, batches: Iterable[Batch]) -> Mapping[str, float]:
+        """Measure what has to be known before the first step; by default nothing.
+
+        Args:
+            model: as it is before training; comes back as it was.
+            batches: of the training split, on the device of the model.
+
+        Returns:
+            What was measured, for the log.
+        """
+        return {}
+
+    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> Mapping[str, float]:
+        """Settle what the trained model still needs, as a threshold; by default nothing.
+
+        Args:
+            model: with its final weights; may be changed.
+            batches: of the validation split, on the device of the model.
+
+        Returns:
+            What was settled, for the log.
+        """
+        return {}
+
+
+def make_guidance(settings: GuidanceSettings | None) -> Guidance:
+    """Make the guidance that settings describe; None is `Unguided`."""
+    if settings is None:
+        return Unguided()
+    kind = next(kind for kind in Guidance.__subclasses__() if getattr(kind, "kind", None) is type(settings))
+    return kind(settings)
+
+
+def chosen_settings(kind: type[S], settings: S | None, options: Mapping[str, Any]) -> S:
+    """Return the settings given, or make them from options by name.
+
+    Raises:
+        SettingsError: both were given.
+    """
+    if settings is not None and options:
+        raise SettingsError(f"give settings or options by name, not both; got both, with {', '.join(options)}")
+    return kind(**options) if settings is None else settings
+
+
+def check_regions(images: Tensor, regions: Tensor) -> Tensor:
+    """Check the regions of a batch of images.
+
+    Args:
+        images: `(N, C, *S)`.
+        regions: `(N, 1 or K, *S)` in [0, 1], NaN where unknown.
+
+    Returns:
+        Which maps are known, `(N, 1 or K)` bool.
+
+    Raises:
+        ShapeError: there is not one for each image, or they have another number of axes.
+        DataError: they leave [0, 1].
+    """
+    if len(regions) != len(images) or regions.ndim != images.ndim:
+        size = ", ".join(map(str, images.shape[2:]))
+        raise ShapeError(f"regions must be ({len(images)}, 1 or K, {size}), got {tuple(regions.shape)}")
+    if bool(((regions < 0) | (regions > 1)).any()):  # an unknown region is neither
+        least, most = float(regions.nan_to_num().min()), float(regions.nan_to_num().max())
+        raise DataError(f"regions must lie in [0, 1], got values from {least:g} to {most:g}; scale the masks")
+    return known(regions)
 
 
 class Unguided(Guidance):

@@ -12,6 +12,8 @@ from sightline.metrics.classification import (
     recall,
     specificity,
 )
+from sightline.metrics.group_tests import GroupTest, PairDifference, one_way_anova, tukey_hsd
+from sightline.metrics.heat_ratio import diff_grad_cam, effective_heat_ratio, effective_heat_ratio_area
 from sightline.metrics.intervals import Interval, highest_density_interval, wilson_interval
 from sightline.metrics.localisation import (
     best_iou,
@@ -23,6 +25,8 @@ from sightline.metrics.localisation import (
     relevance_rank_accuracy,
     relevance_share_inside,
 )
+from sightline.metrics.localisation_accuracy import localisation_accuracy, localisation_overlap
+from sightline.metrics.paired import DifferenceTest, paired_t_test, welch_t_test, wilcoxon_signed_rank
 from sightline.metrics.perturbation_curves import (
     PerturbationCurve,
     blurred,
@@ -39,7 +43,21 @@ from sightline.metrics.randomisation import (
     shuffled_labels,
 )
 from sightline.metrics.ranking import auroc, auroc_one_vs_rest, auroc_pairwise
+from sightline.metrics.resampled_auc import (
+    SmallSamples,
+    paired_bootstrap_test,
+    resampled_auroc,
+    resampled_difference,
+    resampled_intervals,
+)
 from sightline.metrics.resampling import Resampling, bootstrap, draw_patients
+from sightline.metrics.saliency import (
+    histogram_similarity,
+    saliency_correlation,
+    saliency_divergence,
+    saliency_divergence_reversed,
+    value_histogram_intersection,
+)
 from sightline.metrics.sensitivity import (
     Sampling,
     gaussian_noise,
@@ -51,11 +69,15 @@ from sightline.metrics.sensitivity import (
 from sightline.metrics.sparseness import completeness_gap, complexity, sparseness
 
 __all__ = [
+    "DifferenceTest",
+    "GroupTest",
     "Interval",
+    "PairDifference",
     "PerturbationCurve",
     "Randomisation",
     "Resampling",
     "Sampling",
+    "SmallSamples",
     "accuracy",
     "auroc",
     "auroc_one_vs_rest",
@@ -70,19 +92,28 @@ __all__ = [
     "complexity",
     "confusion_matrix",
     "deletion_curve",
+    "diff_grad_cam",
     "draw_patients",
+    "effective_heat_ratio",
+    "effective_heat_ratio_area",
     "f1",
     "gaussian_noise",
     "highest_density_interval",
+    "histogram_similarity",
     "independent_randomisation",
     "infidelity",
     "insertion_curve",
     "iou",
     "label_tables",
+    "localisation_accuracy",
+    "localisation_overlap",
     "macro_f1",
     "map_similarity",
     "max_sensitivity",
     "mean_defined",
+    "one_way_anova",
+    "paired_bootstrap_test",
+    "paired_t_test",
     "pixel_flipping",
     "pointing_game",
     "posterior_draws",
@@ -95,10 +126,20 @@ __all__ = [
     "relevance_rank_accuracy",
     "relevance_share_inside",
     "removed_square",
+    "resampled_auroc",
+    "resampled_difference",
+    "resampled_intervals",
+    "saliency_correlation",
+    "saliency_divergence",
+    "saliency_divergence_reversed",
     "sensitivity_n",
     "shuffled_labels",
     "sparseness",
     "specificity",
+    "tukey_hsd",
+    "value_histogram_intersection",
     "weighted_mean",
+    "welch_t_test",
+    "wilcoxon_signed_rank",
     "wilson_interval",
 ]

@@ -15,9 +15,21 @@ from torch import nn
 
 from sightline.errors import SettingsError
 from sightline.models.densenet import densenet121, densenet169, densenet201
+from sightline.models.dual_encoder import dual_encoder
+from sightline.models.efficientnet import efficientnet_b0
+from sightline.models.gaze_gnn import gaze_gnn, pvig_ti
+from sightline.models.gaze_unet import egd_classifier, egd_unet
+from sightline.models.ham import ham_resnet50
+from sightline.models.inception_resnet_v2 import inception_resnet_v2
 from sightline.models.layers import ModelOptions
+from sightline.models.mt_unet import mt_unet, res_se_unet
+from sightline.models.multitask_unet import multitask_unet
 from sightline.models.resnet import resnet18, resnet34, resnet50, resnet101
+from sightline.models.segment_classify import segment_classify
+from sightline.models.sononet import ag_sononet
+from sightline.models.temporal_gaze import temporal_gaze
 from sightline.models.vgg import vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+from sightline.models.vit import vit_base, vit_large, vit_small, vit_tiny
 from sightline.models.weights import load_weights
 
 _log = logging.getLogger(__name__)
@@ -28,6 +40,13 @@ _MODELS: dict[str, Callable[..., nn.Module]] = {
         *(densenet121, densenet169, densenet201),
         *(resnet18, resnet34, resnet50, resnet101),
         *(vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn),
+        inception_resnet_v2,
+        *(vit_tiny, vit_small, vit_base, vit_large),
+        *(mt_unet, res_se_unet, dual_encoder),
+        *(pvig_ti, gaze_gnn, temporal_gaze),
+        *(ham_resnet50, ag_sononet),
+        *(efficientnet_b0, egd_classifier, egd_unet),
+        *(multitask_unet, segment_classify),
     )
 }
 
@@ -143,16 +162,16 @@ def _find(path: str) -> Callable[..., Any]:
 
 def _check_keywords(name: str, build: Callable[..., Any], keywords: dict[str, Any]) -> None:
     """Refuse a keyword that `build` does not take, before it runs."""
-    if build in _MODELS.values():
-        known = {"num_classes", *ModelOptions.__annotations__}
-    else:
-        try:
-            parameters = inspect.signature(build).parameters.values()
-        except (TypeError, ValueError):  # some built-in callables have no signature: calling will tell
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # some built-in callables have no signature: calling will tell
+        return
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = {parameter.name for parameter in parameters if parameter.kind in named}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        if build not in _MODELS.values():
             return
-        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            return
-        known = {p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY and p.kind is not p.VAR_POSITIONAL}
+        known |= {*ModelOptions.__annotations__}  # what **options of ours takes
     for key in keywords:
         if key not in known:
             raise SettingsError(f"model {name} takes the options {', '.join(sorted(known))}, {_came(key, known)}")

@@ -79,17 +79,28 @@ class UNet(nn.Module):
         Raises:
             ShapeError: the images have another number of axes.
         """
+        logits: Tensor = self.head(self.expand(*self.contract(images)))
+        return logits
+
+    def contract(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the maps at the end of the contracting path, and those of each stage before.
+
+        Raises:
+            ShapeError: the images have another number of axes.
+        """
         if images.ndim != 2 + self.dimensions:
             raise ShapeError(f"images must have {2 + self.dimensions} axes (N, C, *S), got {tuple(images.shape)}")
         maps, kept = self.down[0](images), []
         for pool, convolutions in zip(self.pool, self.down[1:], strict=True):
             kept.append(maps)
             maps = convolutions(pool(maps))
-        for enlarge, convolutions in zip(self.enlarge, self.up, strict=True):
-            skipped = kept.pop()
+        return maps, kept
+
+    def expand(self, maps: Tensor, kept: list[Tensor]) -> Tensor:
+        """Return the maps `(N, width, *S)` at the end of the expanding path, of what `contract` returned."""
+        for enlarge, convolutions, skipped in zip(self.enlarge, self.up, reversed(kept), strict=True):
             maps = enlarge(maps)
             for axis in range(2, maps.ndim):
                 maps = maps.narrow(axis, 0, skipped.shape[axis])
             maps = convolutions(torch.cat([skipped, maps], dim=1))
-        logits: Tensor = self.head(maps)
-        return logits
+        return maps

@@ -1,6 +1,7 @@
 """Where a model may look: regions `(N, 1 or K, *S)` in [0, 1], from whatever a cohort has."""
 
 from sightline.regions.boxes import coverage_of_boxes, mask_from_boxes
+from sightline.regions.combining import intersect_regions
 from sightline.regions.gaze import Fixations, GazeHeatmap, Samples, gaze_heatmap, region_by_mass, region_by_value
 from sightline.regions.masks import grow_region, known, region_from_mask, resize_region, unknown_region
 from sightline.regions.polygons import mask_from_polygon, mask_from_polygons
@@ -13,6 +14,7 @@ __all__ = [
     "coverage_of_boxes",
     "gaze_heatmap",
     "grow_region",
+    "intersect_regions",
     "known",
     "mask_from_boxes",
     "mask_from_coco",

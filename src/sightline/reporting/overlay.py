@@ -36,7 +36,8 @@ def heatmap_overlay(
     extreme pixels do not bleach the rest.
 
     Args:
-        image: `(H, W)` or `(C, H, W)`; float in [0, 1], or unsigned whole numbers over their full range. Shown grey.
+        image: `(H, W)` or `(C, H, W)`; float in [0, 1], or unsigned whole numbers over their full range. Shown grey: of
+            three channels the mean, of any other number the first, as what comes after it may be no picture.
         attribution: `(H, W)` or `(C, H, W)` of the image's size; None shows the image alone.
         region: outlined at its 0.5 level, `(H, W)` or `(1, H, W)`; None or NaN draws no outline.
         size: longest side of the picture in pixels; None keeps the image's.
@@ -113,7 +114,9 @@ def save_image(picture: NDArray[np.uint8], path: Path) -> None:
 
 
 def _grey(image: NDArray[Any]) -> Floats:
-    plane = image.mean(axis=0) if image.ndim == 3 else image
+    plane = image
+    if image.ndim == 3:
+        plane = image.mean(axis=0) if len(image) == 3 else image[0]
     if plane.ndim != 2:
         raise ShapeError(f"image must be (C, H, W) or (H, W), got {image.shape}")
     if not np.isfinite(plane).all():

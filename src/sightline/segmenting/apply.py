@@ -14,9 +14,9 @@ from PIL import Image
 
 from sightline.data import Case, Cohort, write_cohort
 from sightline.errors import DataError
+from sightline.metrics.mask_overlap import Array, overlap
 from sightline.runs import atomic_path, write_text
 from sightline.segmenting.choosing import summary
-from sightline.segmenting.overlap import Array, overlap
 from sightline.segmenting.review import MaskShape, ReviewLimits, measure_mask, suspicious
 from sightline.segmenting.segmenter import Segmenter, true_mask
 from sightline.segmenting.stored import as_stored

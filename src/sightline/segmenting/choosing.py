@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sightline.data import Cohort
+from sightline.metrics.mask_overlap import THRESHOLDS, Array, best_threshold, overlap
 from sightline.runs import write_text
-from sightline.segmenting.overlap import THRESHOLDS, Array, best_threshold, overlap
 from sightline.segmenting.segmenter import Segmenter, true_mask
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

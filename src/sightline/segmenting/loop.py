@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from sightline.attribution.explainer import evaluation_mode
 from sightline.data import Batches, Cohort, ImageCache, batches, check_cohort, raise_on_problems, read_cohort
 from sightline.errors import RunError
+from sightline.metrics.mask_overlap import overlap
 from sightline.models import load_weights, save_weights
 from sightline.runs import RunFolder, atomic_path, write_json
 from sightline.segmenting.choosing import choose_threshold
-from sightline.segmenting.overlap import overlap
 from sightline.segmenting.segmenter import THRESHOLD_NAME, Segmenter, make_network, with_masks
 from sightline.segmenting.settings import SegmenterSettings
 from sightline.training.beginning import begin_run, begun_run
 from sightline.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sightline.training.environment import find_device
-from sightline.training.optimisation import learning_rate, make_average, make_optimiser
+from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
 from sightline.training.reproducible import reproducible
 from sightline.training.tracking import Tracker
 from sightline.types import Batch
@@ -152,14 +152,13 @@ class _Training:
 
     def _step(self, batch: Batch) -> dict[str, float]:
         settings = self.settings.optim
-        rate = learning_rate(settings, self.progress.step, self.steps)
+        rate = learning_rate(settings, self.progress.step, self.steps, per_epoch=self.train.total)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss = self._loss(self.network, batch)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        limit = float("inf") if settings.clip_norm is None else settings.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        norm = clip_gradients(self.network.parameters(), settings)
         if not (loss.isfinite() and norm.isfinite()):
             raise RunError(f"the loss is no longer finite at step {self.progress.step + 1}; lower the learning rate")
         self.optimiser.step()

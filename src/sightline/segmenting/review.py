@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from sightline.errors import SettingsError
-from sightline.segmenting.overlap import Array
+from sightline.metrics.mask_overlap import Array
 
 _SPECK = 0.001  # share of the image below which a part is not counted
 

@@ -17,11 +17,11 @@ from sightline.data.images import to_unit
 from sightline.data.prepared import Loader
 from sightline.data.readers.masks import read_mask
 from sightline.errors import DataError, RunError
+from sightline.metrics.mask_overlap import Array
 from sightline.models import load_weights
 from sightline.models.unet import UNet
 from sightline.regions.masks import region_from_mask
 from sightline.runs import RunFolder
-from sightline.segmenting.overlap import Array
 from sightline.segmenting.settings import NetworkSettings
 from sightline.training.environment import find_device
 

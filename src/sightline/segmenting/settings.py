@@ -72,6 +72,8 @@ class SegmenterSettings:
             raise SettingsError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
         if min(self.seed, self.workers, self.cache_mib, self.checkpoint_seconds) < 0:
             raise SettingsError("seed, workers, cache_mib and checkpoint_seconds must be at least 0")
+        if self.optim.schedule == "plateau":
+            raise SettingsError("optim.schedule must be cosine, constant or triangular2 for a segmenter, got plateau")
         if self.size < 2**self.network.depth:
             raise SettingsError(f"size must be at least 2 ** depth = {2**self.network.depth}, got {self.size}")
 

@@ -7,7 +7,7 @@ import numpy as np
 from sightline.data.images import DICOM
 from sightline.data.readers.files import image_suffix, located, starts_as_dicom
 from sightline.data.readers.upright import Turn, turn_of
-from sightline.segmenting.overlap import Array
+from sightline.metrics.mask_overlap import Array
 
 
 def as_stored(mask: Array, image: Path) -> Array:

@@ -1,6 +1,18 @@
 """The training loop and its settings."""
 
-from sightline.training.loop import Data, make_guidance, prepare_data, train
-from sightline.training.settings import OptimSettings, TrainSettings
+from sightline.training.cost import StepCost, step_cost
+from sightline.training.loop import train
+from sightline.training.optim_settings import OptimSettings
+from sightline.training.settings import TrainSettings
+from sightline.training.stages import Stage, only_training, training_mode
 
-__all__ = ["Data", "OptimSettings", "TrainSettings", "make_guidance", "prepare_data", "train"]
+__all__ = [
+    "OptimSettings",
+    "Stage",
+    "StepCost",
+    "TrainSettings",
+    "only_training",
+    "step_cost",
+    "train",
+    "training_mode",
+]

@@ -1,6 +1,7 @@
 """The beginning of a run: its folder with the settings, which are to be the same when it is resumed."""
 
 import json
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,35 @@ def begun_run(settings: object, folder: Path) -> RunFolder | None:
     if not (folder / "config.yaml").is_file():
         return None
     run = RunFolder.open(folder)
-    if change := _change(run.config, json.loads(json.dumps(to_plain(settings)))):
+    if change := _change(run.config, settings):
         raise RunError(f"run folder {folder} was begun with other settings: {change}; keep them or choose another name")
     for unfinished in folder.rglob(".*.part"):  # writes that a kill cut off
         unfinished.unlink()
     return run
 
 
-def _change(before: Any, after: Any, key: str = "") -> str:  # noqa: ANN401 - plain values
-    """Say in words which setting differs first, of those that the result depends on; empty if none does."""
+def _change(before: Any, after: Any, key: str = "") -> str:  # noqa: ANN401 - a plain value, and a setting
+    """Say in words which setting differs first, of those that the result depends on; empty if none does.
+
+    A setting that did not exist when the run was begun is the same as long as it keeps its default.
+    """
     if key in _NO_MATTER:
         return ""
-    if isinstance(before, dict) and isinstance(after, dict):
-        changes = (_change(before.get(name), after.get(name), f"{key}.{name}") for name in before | after)
-        return next(filter(None, changes), "")
-    return "" if before == after else f"{key[1:]} was {before} and is now {after}"
+    if is_dataclass(after) and isinstance(before, dict):
+        defaults = {item.name: _default(item) for item in fields(after) if item.init}
+        here = {name: getattr(after, name) for name in defaults}
+        given = {name: before[name] if name in before else to_plain(value) for name, value in defaults.items()}
+    elif isinstance(after, dict) and isinstance(before, dict):
+        here, given = after, {name: before.get(name) for name in after}
+    else:
+        plain = json.loads(json.dumps(to_plain(after)))
+        return "" if before == plain else f"{key[1:]} was {before} and is now {plain}"
+    changes = (_change(given[name], here[name], f"{key}.{name}") for name in here)
+    gone = (f"{key[1:]}.{name} was {before[name]} and is no setting now".lstrip(".") for name in before.keys() - here)
+    return next(filter(None, changes), "") or next(gone, "")
+
+
+def _default(item: Any) -> Any:  # noqa: ANN401 - dataclasses.Field, generic only for type checkers
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return None if item.default is MISSING else item.default

@@ -2,9 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,16 @@ from torch import nn
 
 from sightline.data import Batches, Cohort, ImageCache, batches, check_cohort, raise_on_problems, read_cohort
 from sightline.errors import RunError
-from sightline.guidance import BackgroundRelevance, Guidance, Unguided
-from sightline.models import build_model, save_weights
-from sightline.runs import RunFolder, atomic_path, write_json
+from sightline.guidance import make_guidance
+from sightline.models import build_model, load_weights, save_weights
+from sightline.runs import RunFolder, write_json
 from sightline.training.beginning import begin_run, begun_run
-from sightline.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sightline.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
 from sightline.training.environment import find_device
-from sightline.training.optimisation import learning_rate, make_average, make_optimiser
+from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
+from sightline.training.stages import Stage, only_training, training_mode
 from sightline.training.tracking import Tracker
 from sightline.training.validation import validate
 from sightline.types import Batch
@@ -119,11 +119,6 @@ def prepare_data(settings: TrainSettings) -> Data:
     return Data(cohort, train_batches, val)
 
 
-def make_guidance(settings: TrainSettings) -> Guidance:
-    """Make the guidance that the settings describe, or none."""
-    return Unguided() if settings.guidance is None else BackgroundRelevance(settings.guidance)
-
-
 class _Training:
     """One training under way: the parts that change, and the loop over them."""
 
@@ -131,84 +126,140 @@ class _Training:
         self.settings, self.run_folder, self.data, self.device = settings, run, data, device
         model = build_model(settings.model, num_classes=data.cohort.num_classes, seed=settings.seed)
         self.model = model.to(self.device)
-        self.guidance = make_guidance(settings).to(self.device)
-        self.optimiser = make_optimiser(self.model, settings.optim)
-        self.average = make_average(self.model, settings.optim)
+        self.stages = list(settings.all_stages.items())
+        for _, stage in self.stages:  # a wrong name is found before anything is written
+            with only_training(self.model, stage.trains):
+                make_guidance(stage.guidance)
         self.progress = Progress()
-        self.steps = settings.epochs * data.train.total
-        self.parts: dict[str, Any] = {"model": self.model, "guidance": self.guidance, "optimiser": self.optimiser}
-        if self.average is not None:
-            self.parts["average"] = self.average
 
     @property
     def evaluated(self) -> nn.Module:
         """The weights that are validated and kept: the running average where there is one."""
         return self.model if self.average is None else self.average.module
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """All that a checkpoint holds."""
+        parts = {"model": self.model, "guidance": self.guidance, "optimiser": self.optimiser}
+        return parts if self.average is None else parts | {"average": self.average}
+
+    @property
+    def steps(self) -> int:
+        """Steps in all: those done before this stage, its own, and those of the stages to come."""
+        to_come = (stage.epochs * self._train_batches(stage).total for _, stage in self.stages[self.progress.stage :])
+        return self.progress.began + sum(to_come)
+
     def run(self, advance: Advance | None, stop: Callable[[], bool] | None) -> bool:
         """Train to the end; False if asked to stop before."""
-        if self.run_folder.checkpoint.is_file():
+        resumed = self.run_folder.checkpoint.is_file()
+        if resumed:
+            self.progress = read_progress(self.run_folder.checkpoint)
+        with Tracker(self.run_folder, self.progress.lines, tensorboard=self.settings.tensorboard) as tracker:
+            while self.progress.stage < len(self.stages):
+                name, stage = self.stages[self.progress.stage]
+                with only_training(self.model, stage.trains):
+                    self._begin(name, stage, resumed=resumed)
+                    resumed = False
+                    if not self._loop(name, stage, tracker, advance, stop):
+                        return False
+                self._end(name, stage)
+        save_weights(self.model, self.run_folder.weights)
+        self._status("done", self.progress.step)
+        return True
+
+    def _begin(self, name: str, stage: Stage, *, resumed: bool) -> None:
+        """Make the parts of a stage, or take them up where the checkpoint left them."""
+        self.optim = stage.optim or self.settings.optim
+        self.model.zero_grad()  # what is frozen now would keep its last gradient, and clipping would count it
+        self.batches = self._train_batches(stage)
+        self.guidance = make_guidance(stage.guidance).to(self.device)
+        self.optimiser = make_optimiser(self.model, self.optim, self.guidance)
+        self.average = make_average(self.model, self.optim)
+        if resumed:
             self.progress = load_checkpoint(self.run_folder.checkpoint, self.parts, self.device)
             _log.info("resuming at step %d of %d", self.progress.step, self.steps)
-        elif isinstance(self.guidance, BackgroundRelevance) and self.guidance.settings.calibrate:
-            self._calibrate(self.guidance)
-        with Tracker(self.run_folder, self.progress.lines, tensorboard=self.settings.tensorboard) as tracker:
-            finished = self._loop(tracker, advance, stop)
-        if finished:
-            self._finish()
-        return finished
+            return
+        if name:
+            _log.info("stage %s (%d of %d)", name, self.progress.stage + 1, len(self.stages))
+        measured = self.guidance.prepare(self.model, map(self._moved, self.batches.at(self.progress.epochs)))
+        self._note(name, "calibration", measured)
+        if self.progress.stage:
+            self._save()
 
-    def _loop(self, tracker: Tracker, advance: Advance | None, stop: Callable[[], bool] | None) -> bool:
+    def _loop(
+        self, name: str, stage: Stage, tracker: Tracker, advance: Advance | None, stop: Callable[[], bool] | None
+    ) -> bool:
         saved = time.monotonic()
-        self._status("running")
-        per_epoch = self.data.train.total
-        while self.progress.step < self.steps:
-            epoch, start = divmod(self.progress.step, per_epoch)
-            self.model.train()
+        per_epoch, steps = self.batches.total, self.steps
+        end = self.progress.began + stage.epochs * per_epoch
+        self._status("running", steps)
+        while self.progress.step < end and not self._is_stale(stage):
+            epoch, start = divmod(self.progress.step - self.progress.began, per_epoch)
+            number = self.progress.epochs + epoch
+            where: dict[str, Any] = {"epoch": number + 1} | ({"stage": name} if name else {})
+            training_mode(self.model, stage.trains)
             self.guidance.train()
-            for batch in self.data.train.at(epoch, start):
-                values = self._step(self._moved(batch))
+            for batch in self.batches.at(number, start):
+                values = self._step(self._moved(batch), end - self.progress.began)
                 self.progress.step += 1
                 self.progress.lines += 1
-                tracker.write({"epoch": epoch + 1, "step": self.progress.step, **values})
+                tracker.write(where | {"step": self.progress.step, **values})
                 if advance is not None:
-                    advance(self.progress.step, self.steps, _in_words(epoch + 1, self.settings.epochs, values))
-                if self.progress.step % per_epoch == 0:
+                    advance(self.progress.step, steps, _in_words(name, epoch + 1, stage.epochs, values))
+                if (self.progress.step - self.progress.began) % per_epoch == 0:
                     break  # the epoch's checkpoint follows its validation
                 if stop is not None and stop():
                     self._save()
-                    self._status("interrupted")
+                    self._status("interrupted", steps)
                     return False
                 if time.monotonic() - saved >= self.settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
-            if scores := self._validate():
+            if scores := self._validate(name):
                 self.progress.lines += 1
-                tracker.write({"epoch": epoch + 1, "step": self.progress.step, **scores})
-            _log.info("epoch %d/%d  %s", epoch + 1, self.settings.epochs, _scores_in_words(scores))
+                tracker.write(where | {"step": self.progress.step, **scores})
+            _log.info("epoch %d/%d  %s", epoch + 1, stage.epochs, _scores_in_words(scores))
             self._save()
             saved = time.monotonic()
-            stopped = self.progress.step < self.steps and stop is not None and stop()
-            self._status("interrupted" if stopped else "running")
+            stopped = self.progress.step < steps and stop is not None and stop()
+            self._status("interrupted" if stopped else "running", steps)
             if stopped:
                 return False
         return True
+
+    def _end(self, name: str, stage: Stage) -> None:
+        """Put the weights that are kept into the model, and go on to the next stage."""
+        best = self.run_folder.best_of(name)
+        if self.settings.select == "best" and best.is_file():
+            load_weights(self.model, best)
+        else:
+            self.model.load_state_dict(self.evaluated.state_dict())
+        if self.data.val is not None:
+            self._note(name, "settled", self.guidance.finish(self.model, map(self._moved, self.data.val)))
+        done = self.progress.step - self.progress.began
+        self.progress.begin_stage(-(-done // self.batches.total))
+
+    def _train_batches(self, stage: Stage) -> Batches:
+        size = stage.batch_size or self.settings.data.batch_size
+        return replace(self.data.train, batch_size=min(size, len(self.data.train.cohort.cases)))
+
+    def _is_stale(self, stage: Stage) -> bool:
+        return stage.patience is not None and self.progress.stale >= stage.patience
 
     def _moved(self, batch: Batch) -> Batch:
         images, labels, regions = (part.to(self.device) for part in (batch.images, batch.labels, batch.regions))
         return replace(batch, images=images, labels=labels, regions=regions)
 
-    def _step(self, batch: Batch) -> dict[str, float]:
-        settings = self.settings.optim
-        rate = learning_rate(settings, self.progress.step, self.steps)
+    def _step(self, batch: Batch, steps: int) -> dict[str, float]:
+        step = self.progress.step - self.progress.began
+        rate = learning_rate(self.optim, step, steps, per_epoch=self.batches.total, factor=self.progress.factor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             guided = self.guidance(self.model, batch.images, batch.labels, batch.regions)
         self.optimiser.zero_grad()
         guided.loss.backward()
-        limit = float("inf") if settings.clip_norm is None else settings.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        norm = clip_gradients([*self.model.parameters(), *self.guidance.parameters()], self.optim)
         values = {"loss": float(guided.loss.detach()), **{name: float(part) for name, part in guided.parts.items()}}
         if not all(map(torch.isfinite, (guided.loss, norm))):
             raise RunError(
@@ -220,42 +271,38 @@ class _Training:
             self.average.update_parameters(self.model)
         return {**values, "gradient_norm": float(norm), "lr": rate}
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self, name: str) -> dict[str, float]:
         if self.data.val is None:
             return {}
         scores = validate(self.evaluated, self.data.val, self.guidance, self.data.cohort)
-        if scores["val_loss"] < self.progress.best:
-            self.progress.best = scores["val_loss"]
-            save_weights(self.evaluated, self.run_folder.best_weights)
+        progress = self.progress
+        progress.stale, progress.waited = progress.stale + 1, progress.waited + 1
+        if scores["val_loss"] < progress.best:
+            progress.best, progress.stale, progress.waited = scores["val_loss"], 0, 0
+            save_weights(self.evaluated, self.run_folder.best_of(name))
+        elif self.optim.schedule == "plateau" and progress.waited >= self.optim.plateau:
+            progress.factor, progress.waited = progress.factor / 10, 0
+            if (best := self.run_folder.best_of(name)).is_file():
+                load_weights(self.model, best)
         return scores
 
-    def _calibrate(self, guidance: BackgroundRelevance) -> None:
-        wanted = guidance.settings.calibrate
-        least, most = guidance.calibrate(self.model, map(self._moved, islice(self.data.train.at(0), wanted)))
-        measured = {"least": least, "most": most, "batches": wanted}
-        write_json(self.run_folder.path / "calibration.json", measured)
-        _log.info("calibrated on %d batches: C1 = %.4g, C2 = %.4g", wanted, least, most)
+    def _note(self, stage: str, what: str, values: Mapping[str, float]) -> None:
+        """Write down what a guidance measured or settled."""
+        if values:
+            write_json(self.run_folder.path / f"{what}{f'-{stage}' if stage else ''}.json", dict(values))
+            _log.info("%s: %s", what, ", ".join(f"{name} = {value:.4g}" for name, value in values.items()))
 
     def _save(self) -> None:
         save_checkpoint(self.run_folder.checkpoint, self.parts, self.progress, self.device)
 
-    def _status(self, state: str) -> None:
-        status = {"state": state, "step": self.progress.step, "steps": self.steps}
-        write_json(self.run_folder.path / "status.json", status)
-
-    def _finish(self) -> None:
-        best = self.run_folder.best_weights
-        if self.settings.select == "best" and best.is_file():
-            with atomic_path(self.run_folder.weights) as temporary:
-                temporary.write_bytes(best.read_bytes())
-        else:
-            save_weights(self.evaluated, self.run_folder.weights)
-        self._status("done")
+    def _status(self, state: str, steps: int) -> None:
+        write_json(self.run_folder.path / "status.json", {"state": state, "step": self.progress.step, "steps": steps})
 
 
-def _in_words(epoch: int, epochs: int, values: dict[str, float]) -> str:
+def _in_words(stage: str, epoch: int, epochs: int, values: dict[str, float]) -> str:
     shown = {"loss": values["loss"], **({"outside": values["outside"]} if "outside" in values else {})}
-    return f"epoch {epoch}/{epochs}  " + "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+    told = f"{stage}: " if stage else ""
+    return f"{told}epoch {epoch}/{epochs}  " + "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
 
 
 def _scores_in_words(scores: dict[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -27,12 +28,12 @@ class Tracker:
         self._events = _tensorboard(run) if tensorboard else None
         self._file = path.open("a", encoding="utf-8")
 
-    def write(self, values: dict[str, float]) -> None:
+    def write(self, values: Mapping[str, float | str]) -> None:
         """Append one line, and flush it; what is not finite becomes null."""
         self._file.write(json.dumps({name: _rounded(value) for name, value in values.items()}) + "\n")
         self._file.flush()
         if self._events is not None:
-            for name in values.keys() - {"epoch", "step"}:
+            for name in values.keys() - {"epoch", "step", "stage"}:
                 self._events.add_scalar(name, values[name], int(values["step"]))
 
     def __enter__(self) -> "Tracker":
@@ -46,8 +47,8 @@ class Tracker:
             self._events.close()
 
 
-def _rounded(value: float) -> float | None:
-    if isinstance(value, int):
+def _rounded(value: float | str) -> float | str | None:
+    if isinstance(value, int | str):
         return value
     return float(f"{value:.6g}") if math.isfinite(value) else None
 

@@ -17,6 +17,7 @@ from sightline.regions.gaze import (
     cumulative_heatmaps,
     fixation_heatmaps,
     gaze_heatmap,
+    grouped_heatmaps,
     windowed_heatmaps,
 )
 from sightline.regions.masks import resize_region
@@ -258,6 +259,38 @@ def test_a_frame_a_fixation_weighs_neighbours_alike_on_both_sides(fixations: Mak
     torch.testing.assert_close(torch.stack([alone[:, y - 1, x - 1] for x, y in places], 1), torch.eye(6))
 
 
+def test_a_few_fixations_have_a_frame_each_as_in_egd_and_the_frames_left_over_are_0(
+    random_fixations: Callable[..., Fixations],
+) -> None:
+    gaze = random_fixations(4, (30, 40))
+    frames = grouped_heatmaps(gaze, (15, 20), SUM, frames=6)
+    torch.testing.assert_close(frames[:4], fixation_heatmaps(gaze, (15, 20), SUM))
+    assert (frames[4:] == 0).all()
+
+
+@pytest.mark.parametrize("count", [7, 10, 23])
+def test_many_fixations_share_frames_in_their_order_evenly(fixations: Make, count: int) -> None:
+    places = [(20.5, 20.5 + 20 * i) for i in range(count)]
+    gaze = fixations(places, (20 * count + 40, 40), duration=[1 + i for i in range(count)])
+    frames = grouped_heatmaps(gaze, gaze.size, GazeHeatmap(1, "pixels", weight="count"), frames=5)
+    shown = [[int(frames[f, 20 + 20 * i, 20] > 0.9) for i in range(count)] for f in range(5)]
+    order = [f for i in range(count) for f in range(5) if shown[f][i]]
+    assert len(order) == count  # each is on one frame
+    assert order == sorted(order)
+    assert max(map(sum, shown)) - min(map(sum, shown)) <= 1
+    sums = grouped_heatmaps(gaze, gaze.size, SUM, frames=5).sum(0, keepdim=True)
+    torch.testing.assert_close(sums, gaze_heatmap(gaze, gaze.size, SUM))
+
+
+def test_frames_on_a_larger_canvas_are_as_the_map_there(random_fixations: Callable[..., Fixations]) -> None:
+    gaze = random_fixations(9, (30, 40))
+    drawn = grouped_heatmaps(gaze, (20, 20), SUM, frames=3, canvas=(40, 40)).sum(0, keepdim=True)
+    torch.testing.assert_close(drawn, gaze_heatmap(gaze, (20, 20), SUM, canvas=(40, 40)))
+    outside = replace(gaze, x=gaze.x - 100)
+    assert grouped_heatmaps(outside, (20, 20), frames=3).isnan().all()
+    assert grouped_heatmaps(outside, (20, 20), frames=3).shape == (3, 20, 20)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"sigma": 0}, "sigma must be positive, got 0"), ({"truncate": 0}, "truncate must be positive, or null")],
@@ -277,5 +310,7 @@ def test_what_cannot_be_drawn_is_refused(fixations: Make) -> None:
         gaze_heatmap(gaze, (9, 9), GazeHeatmap(1, "degrees"))
     with pytest.raises(SettingsError, match="frames must be at least 1, got 0"):
         windowed_heatmaps(gaze, (9, 9), frames=0)
+    with pytest.raises(SettingsError, match="frames must be at least 1, got 0"):
+        grouped_heatmaps(gaze, (9, 9), frames=0)
     with pytest.raises(SettingsError, match="window must be 0 or more fixations, got -1"):
         fixation_heatmaps(gaze, (9, 9), window=-1)

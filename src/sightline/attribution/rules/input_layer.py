@@ -7,6 +7,9 @@ $$R_i = \sum_j \frac{(x_i - l)\,w^+_{ij} + (x_i - h)\,w^-_{ij}}
 
 The flat rule shares $R_j$ evenly among all inputs of $j$, and the $w^2$ rule by the squared weights. A batch
 normalisation that follows is merged into the weights.
+
+Where the model multiplies its images by a mask $m$ first, pixel $i$ is counted from $m_i l$ and $m_i h$, the ends of
+what it may be then; so one that is erased has no relevance. The other two rules leave out the pixels where $m$ is 0.
 """
 
 from dataclasses import dataclass
@@ -31,6 +34,7 @@ class InputLayer:
         output: where the explanation of the rest of the network ends: the layer's output, batch-normalised where a
             batch normalisation follows, rectified where an in-place ReLU did so.
         scale: what the batch normalisation multiplied each channel by, `(out,)`.
+        mask: what the images were multiplied by before, shaped as `x`; None for 1.
     """
 
     x: Tensor
@@ -38,6 +42,7 @@ class InputLayer:
     geometry: Geometry | None
     output: Tensor
     scale: Tensor | None = None
+    mask: Tensor | None = None
 
     def relevance(self, c: Tensor, rule: InputRule, *, epsilon: float, low: float, high: float) -> Tensor:
         """Share the relevance of the output among the pixels.
@@ -66,18 +71,26 @@ class InputLayer:
         if self.scale is not None:
             weight = weight * self.scale.to(weight.dtype).view(-1, *(1,) * (weight.ndim - 1))
         if rule == "flat":
-            ones = torch.ones_like(weight)
+            ones, seen = torch.ones_like(weight), self._seen()
             # 0 of them where the kernel reads padding alone
-            return self._back(r / self._forward(torch.ones_like(self.x), ones).clamp(min=1), ones)
+            return seen * self._back(r / self._forward(seen, ones).clamp(min=1), ones)
         if rule == "w_square":
-            squares = weight.square()
-            total = self._forward(torch.ones_like(self.x), squares)
-            return self._back(r / (total + torch.finfo(total.dtype).eps), squares)
+            squares, seen = weight.square(), self._seen()
+            total = self._forward(seen, squares)
+            return seen * self._back(r / (total + torch.finfo(total.dtype).eps), squares)
         positive, negative = weight.clamp(min=0), weight.clamp(max=0)
-        from_low, from_high = self.x - low, self.x - high
+        if self.mask is None:
+            from_low, from_high = self.x - low, self.x - high
+        else:
+            ends = self.mask.to(self.x) * low, self.mask.to(self.x) * high
+            from_low, from_high = self.x - torch.minimum(*ends), self.x - torch.maximum(*ends)
         total = self._forward(from_low, positive) + self._forward(from_high, negative)
         share = r / (total + (epsilon or torch.finfo(total.dtype).eps))
         return from_low * self._back(share, positive) + from_high * self._back(share, negative)
+
+    def _seen(self) -> Tensor:
+        """1 where a pixel is not erased, shaped as `x`."""
+        return torch.ones_like(self.x) if self.mask is None else (self.mask != 0).to(self.x)
 
     def _forward(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.geometry is None:

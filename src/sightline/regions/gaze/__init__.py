@@ -6,8 +6,10 @@ from sightline.regions.gaze.heatmap import (
     cumulative_heatmaps,
     fixation_heatmaps,
     gaze_heatmap,
+    grouped_heatmaps,
     windowed_heatmaps,
 )
+from sightline.regions.gaze.log_times import log_times
 from sightline.regions.gaze.presets import EGD, MT_UNET, PRESETS, REFLACX, through_viridis
 from sightline.regions.gaze.scanpath import Fixations, Samples, drop_outside, every_sample
 from sightline.regions.gaze.screen import Screen, pixels_per_degree
@@ -30,6 +32,8 @@ __all__ = [
     "every_sample",
     "fixation_heatmaps",
     "gaze_heatmap",
+    "grouped_heatmaps",
+    "log_times",
     "pixels_per_degree",
     "region_by_mass",
     "region_by_value",

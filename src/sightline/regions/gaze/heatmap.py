@@ -155,6 +155,42 @@ def fixation_heatmaps(
     return _draw(fixations, weights if len(order) else np.zeros((1, 0)), size, options)
 
 
+def grouped_heatmaps(
+    fixations: Fixations,
+    size: Sequence[int],
+    options: GazeHeatmap = USUAL,
+    *,
+    frames: int,
+    canvas: tuple[int, int] | None = None,
+) -> Tensor:
+    r"""Draw the fixations in the order in which they came, on a number of frames that is the same for every image.
+
+    Up to as many fixations as there are frames have one each, from the first frame on, and the frames left over are 0.
+    Of more, fixation $i$ of $N$ is on frame $\lfloor i F / N \rfloor$ of $F$, together with its neighbours.
+
+    Args:
+        fixations: where the eyes rested.
+        size: height and width of the maps, pixels.
+        options: how to draw; `scale` is that of all frames together, as in `windowed_heatmaps`.
+        frames: number of frames, $F$.
+        canvas: as of `gaze_heatmap`.
+
+    Returns:
+        `(frames, *size)` float32 in [0, 1]; NaN throughout if no fixation with a weight lies on the image.
+
+    Raises:
+        SettingsError: there is to be no frame.
+        ShapeError, DataError: as of `gaze_heatmap`.
+    """
+    if frames < 1:
+        raise SettingsError(f"frames must be at least 1, got {frames}")
+    fixations, _ = drop_outside(fixations)
+    count = len(fixations)
+    frame = np.arange(count) if count <= frames else np.arange(count) * frames // count
+    weights = (np.arange(frames)[:, None] == frame) * _weights(fixations, options)
+    return _draw(fixations, weights, size, options, canvas)
+
+
 def _weights(fixations: Fixations, options: GazeHeatmap) -> Floats:
     return fixations.duration if options.weight == "duration" else np.ones(len(fixations))
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 
 from sightline.errors import DataError, ShapeError
+from sightline.metrics.mask_overlap import THRESHOLDS
 from sightline.segmenting import best_threshold, overlap
-from sightline.segmenting.overlap import THRESHOLDS
 
 PROBABILITIES = np.array([[0.9, 0.6, 0.5], [0.4, 0.1, 0.0]], np.float32)
 TRUTH = np.array([[True, True, False], [True, False, False]])

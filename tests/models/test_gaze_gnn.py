@@ -120,19 +120,18 @@ def test_an_image_without_gaze_is_answered_from_the_image_alone(gazed: Tensor) -
     torch.testing.assert_close(model(gazed), plain(gazed[:, :3]))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_weights_of_the_graph_network_are_where_gaze_gnn_starts(tmp_path: Path, gazed: Tensor, channels: int) -> None:
-    published = pvig_ti(7, width=8).double()
+def test_weights_of_the_graph_network_are_where_gaze_gnn_starts(tmp_path: Path) -> None:
+    published = pvig_ti(7, width=8)
     save_weights(published, tmp_path / "vig.safetensors")
-    model = gaze_gnn(3, width=8, in_channels=channels + 1, vig_weights=str(tmp_path / "vig.safetensors"))
-    gazed = gazed.double()  # which nodes are neighbours may hang on a rounding
-    images = gazed[:, [0] * channels + [3]]
-    images[:, -1] = 0
-    features, expected = [], []
-    for network, found, shown in ((model.double(), features, images), (published, expected, gazed[:, [0] * 3])):
-        network.eval().backbone.register_forward_hook(lambda module, given, answer, found=found: found.append(answer))
-        network(shown)
-    torch.testing.assert_close(features, expected, rtol=1e-3, atol=1e-3)  # the file is rounded to float32
+    first, last = "stem.convs.0.weight", "prediction.4"
+    for channels in (1, 3):
+        model = gaze_gnn(3, width=8, in_channels=channels + 1, vig_weights=str(tmp_path / "vig.safetensors"))
+        started = model.state_dict()
+        for name, tensor in published.state_dict().items():
+            if name == first and channels == 1:
+                torch.testing.assert_close(started[name], tensor.sum(1, keepdim=True))
+            elif not name.startswith(last):  # that of other classes
+                assert torch.equal(started[name], tensor), name
 
 
 def test_gaze_moves_the_answer_and_that_of_its_own_image_alone(gazed: Tensor) -> None:

@@ -44,6 +44,13 @@ def test_stages_weigh_by_their_epochs(make_settings: Make, batch: Batch, monkeyp
     assert (cost.plain_s, cost.guided_s) == (0.75 * 1 + 0.25 * 2, 0.75 * 2 + 0.25 * 12)
 
 
+def test_a_warm_up_is_left_out(make_settings: Make, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("sightline.training.cost._time", lambda model, guidance, *_: seen.append(guidance) or 1.0)
+    step_cost(make_settings(guidance=BackgroundRelevanceSettings(warm_up=9)), batch, num_classes=3, pairs=1)
+    assert [each.settings.warm_up for each in seen[1::2]] == [0, 0, 0]
+
+
 def test_torchs_generator_is_left_alone(make_settings: Make, batch: Batch) -> None:
     settings = replace(make_settings(), model=replace(make_settings().model, dropout=0.0))
     before = torch.random.get_rng_state()

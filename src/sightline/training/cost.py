@@ -3,13 +3,13 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from sightline.guidance import Guidance, Unguided, make_guidance
+from sightline.guidance import Guidance, GuidanceSettings, Unguided, make_guidance
 from sightline.models import build_model
 from sightline.training.environment import find_device
 from sightline.training.settings import TrainSettings
@@ -46,6 +46,8 @@ class StepCost:
 def step_cost(settings: TrainSettings, batch: Batch, *, num_classes: int, pairs: int = 5) -> StepCost:
     """Time steps of a method and of classification alone in turns, on the same batch and network.
 
+    Steps of a warm-up, in which a method only measures, are left out.
+
     Args:
         settings: of the method; its device is used.
         batch: images to train on.
@@ -75,7 +77,7 @@ def step_cost(settings: TrainSettings, batch: Batch, *, num_classes: int, pairs:
 
 def _times(model: nn.Module, stage: Stage, batch: Batch, precision: str, pairs: int) -> list[tuple[float, float]]:
     """Seconds of a plain and of a guided step, pair by pair."""
-    plain, guided = Unguided(), make_guidance(stage.guidance).to(batch.images.device)
+    plain, guided = Unguided(), make_guidance(_warm(stage.guidance)).to(batch.images.device)
     found = []
     for turn in range(pairs + 2):
         training_mode(model, ())
@@ -86,6 +88,11 @@ def _times(model: nn.Module, stage: Stage, batch: Batch, precision: str, pairs: 
         if turn >= 2:
             found.append((first, second))
     return found
+
+
+def _warm(settings: GuidanceSettings | None) -> GuidanceSettings | None:
+    """The same without the steps in which it only measures."""
+    return replace(settings, warm_up=0) if getattr(settings, "warm_up", 0) else settings  # type: ignore[type-var]
 
 
 def _time(model: nn.Module, guidance: Guidance, batch: Batch, precision: str) -> float:

@@ -42,7 +42,8 @@ def run(arguments: Namespace) -> int:
     """List the recipes, or print one."""
     from sightline.cli.settings import RECIPES
 
-    files = [*sorted(RECIPES.glob("*.yaml")), *sorted(RECIPES.glob("studies/*.yaml"))]
+    found = (RECIPES.glob("*.yaml"), RECIPES.glob("studies/*.yaml"))
+    files = [file for group in found for file in sorted(group, key=lambda file: file.stem)]
     texts = {file.stem: file.read_text(encoding="utf-8") for file in files}
     if arguments.name and arguments.name not in texts:
         raise UsageError(f"no recipe {arguments.name!r}; the recipes are {', '.join(texts)}")

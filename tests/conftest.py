@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import logging
 import os
 from types import ModuleType
 
@@ -54,3 +55,12 @@ def zennit(torchvision: ModuleType) -> ModuleType:
     for part in ("attribution", "canonizers", "composites", "rules"):
         importlib.import_module(f"zennit.{part}")
     return importlib.import_module("zennit")
+
+
+@pytest.fixture(autouse=True)
+def untouched_logger() -> None:
+    """Undo what a `main` before has done to the package's logger: what is logged must reach `caplog`."""
+    log = logging.getLogger("sightline")
+    log.handlers.clear()
+    log.setLevel(logging.NOTSET)
+    log.propagate = True

@@ -20,16 +20,6 @@ def torchvision_models() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def timm() -> ModuleType:
-    """`timm`, where it is installed with a torchvision that fits this torch."""
-    try:
-        import timm
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"needs timm: {error}")
-    return timm
-
-
-@pytest.fixture(scope="session")
 def fingerprint() -> Callable[[nn.Module], str]:
     """Digest of the names and shapes of a state dict, in order."""
 

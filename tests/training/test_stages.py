@@ -247,7 +247,7 @@ stages:
         ("stages.one.epoch=1", "stages.one.epoch: unknown setting. Did you mean stages.one.epochs?"),
         ("stages.one.epochs=0", "stages.one.epochs: must be at least 1, got 0"),
         ("stages.one=3", "stages: holds groups of settings (epochs, trains, guidance"),
-        ("stages.one.guidance.method=isnt", "must be one of isnet, .*, got 'isnt'; did you mean isnet?"),
+        ("stages.one.guidance.method=isnt", "must be one of .*, isnet, .*, got 'isnt'; did you mean isnet?"),
         ("stages.one.guidance.strength=2", "stages.one.guidance.strength: must lie in"),
         ("guidance.strength=0.5", "guidance: must be null where there are stages"),
     ],

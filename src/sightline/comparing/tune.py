@@ -149,7 +149,7 @@ def tune(
         RunError: a folder holds a run with other settings.
 
     Reference:
-        Bassi et al. 2024, doi:10.1038/s41467-023-44371-z, section 4, for $P$. The tolerance is ours, and so is that a
+        Bassi et al. 2024, doi:10.1038/s41467-023-44371-z, 4.11, for $P$. The tolerance is ours, and so is that a
         classifier must do more than guess: one that answers the same to every image scores the same on all of them.
     """
     if not tolerance >= 0:

@@ -94,7 +94,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
 def test_a_training_that_went_wrong_is_exit_code_1(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sightline.segmenting.loop.learning_rate", lambda *_: float("nan"))
+    monkeypatch.setattr("sightline.segmenting.loop.learning_rate", lambda *_, **__: float("nan"))
     words = train(phantoms, tmp_path / "run")
     assert main([*words, "-q"]) == 1
     assert "the loss is no longer finite at step 2" in capsys.readouterr().err

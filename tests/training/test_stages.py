@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sightline.cli.settings import read_settings, to_yaml
 from sightline.errors import SettingsError
-from sightline.guidance import BackgroundRelevanceSettings, Unguided
+from sightline.guidance import BackgroundRelevanceSettings, MapSupervisionSettings, Unguided
 from sightline.runs import RunFolder
 from sightline.training import OptimSettings, Stage, TrainSettings, only_training, train, training_mode
 from sightline.types import Guided
@@ -256,6 +256,13 @@ def test_a_wrong_stage_is_said_by_its_place(word: str, message: str) -> None:
     with pytest.raises(SettingsError) as raised:
         read_settings(TrainSettings, [], ["data.cohort=c", "stages.one.epochs=1", word])
     assert re.search(re.escape(message).replace(r"\.\*", ".*"), str(raised.value)), raised.value
+
+
+def test_nothing_is_written_for_a_model_that_cannot_be_guided(make_settings: Make, tmp_path: Path) -> None:
+    stages = {"one": Stage(1), "two": Stage(1, guidance=MapSupervisionSettings())}
+    with pytest.raises(SettingsError, match=r"needs a model with answer\(images\)"):
+        train(staged(make_settings, **stages), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_nothing_is_written_for_a_part_that_the_model_does_not_have(make_settings: Make, tmp_path: Path) -> None:

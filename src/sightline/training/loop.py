@@ -3,14 +3,15 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from sightline.data import Batches, Cohort, ImageCache, batches, check_cohort, raise_on_problems, read_cohort
+from sightline.attribution.explainer import evaluation_mode
+from sightline.data import Batches, check_cohort, raise_on_problems
 from sightline.errors import RunError
 from sightline.guidance import make_guidance
 from sightline.models import build_model, load_weights, save_weights
@@ -19,6 +20,7 @@ from sightline.training.beginning import begin_run, begun_run
 from sightline.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
 from sightline.training.environment import find_device
 from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
+from sightline.training.prepare import Data, prepare_data
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
 from sightline.training.stages import Stage, only_training, training_mode
@@ -29,15 +31,6 @@ from sightline.types import Batch
 _log = logging.getLogger(__name__)
 
 Advance = Callable[[int, int | None, str], None]
-
-
-@dataclass(frozen=True)
-class Data:
-    """The batches that a training goes through, epoch after epoch."""
-
-    cohort: Cohort
-    train: Batches
-    val: Batches | None
 
 
 def train(
@@ -64,7 +57,8 @@ def train(
 
     Raises:
         DataError: the cohort cannot be used; nothing has been written then.
-        SettingsError: the model or the device is not there; nothing has been written then.
+        SettingsError: the model or the device is not there, or the guidance cannot guide this model; nothing has been
+            written then.
         RunError: the folder is taken, holds other settings, or the loss is no longer finite.
     """
     run = begun_run(settings, folder) if resume else None
@@ -77,7 +71,9 @@ def train(
         raise_on_problems(check_cohort(data.cohort, pixels=True))
     with reproducible(settings.seed, device):
         training = _Training(settings, RunFolder(folder), data, device)
-        run = run or begin_run(settings, folder)  # not before the model could be built
+        if run is None:
+            training.try_out()
+            run = begin_run(settings, folder)  # not before the model could be built, and guided
         try:
             finished = training.run(advance, stop)
         except BaseException as error:
@@ -89,36 +85,6 @@ def train(
     return run
 
 
-def prepare_data(settings: TrainSettings) -> Data:
-    """Read the cohort and set up the batches of its training and validation splits.
-
-    Raises:
-        DataError: the cohort cannot be used, or has no training split.
-    """
-    cohort = read_cohort(settings.data.cohort)
-    data, cache = settings.data, ImageCache(settings.data.cache_mib, settings.data.cache_dir)
-    common: dict[str, Any] = {
-        "planted": data.bias,
-        "erase_background": data.erase_background,
-        "workers": data.workers,
-        "cache": cache,
-    }
-    train_split = cohort.split("train")
-    train_batches = batches(
-        train_split,
-        data.preprocessing,
-        batch_size=min(data.batch_size, len(train_split.cases)),
-        seed=settings.seed,
-        augmentation=data.augmentation,
-        drop_last=True,  # batch statistics of one or two images are worth nothing
-        **common,
-    )
-    val = None
-    if "val" in cohort.splits:
-        val = batches(cohort.split("val"), data.preprocessing, batch_size=data.batch_size, seed=None, **common)
-    return Data(cohort, train_batches, val)
-
-
 class _Training:
     """One training under way: the parts that change, and the loop over them."""
 
@@ -127,9 +93,6 @@ class _Training:
         model = build_model(settings.model, num_classes=data.cohort.num_classes, seed=settings.seed)
         self.model = model.to(self.device)
         self.stages = list(settings.all_stages.items())
-        for _, stage in self.stages:  # a wrong name is found before anything is written
-            with only_training(self.model, stage.trains):
-                make_guidance(stage.guidance)
         self.progress = Progress()
 
     @property
@@ -148,6 +111,15 @@ class _Training:
         """Steps in all: those done before this stage, its own, and those of the stages to come."""
         to_come = (stage.epochs * self._train_batches(stage).total for _, stage in self.stages[self.progress.stage :])
         return self.progress.began + sum(to_come)
+
+    def try_out(self) -> None:
+        """Guide two images in each stage, as in validation: what does not fit is found before anything is written."""
+        batch = self._moved(next(iter(self.data.train)))
+        few = (batch.images[:2], batch.labels[:2], batch.regions[:2])
+        for _, stage in self.stages:
+            guidance = make_guidance(stage.guidance).to(self.device)
+            with only_training(self.model, stage.trains), evaluation_mode(self.model, guidance), torch.no_grad():
+                guidance(self.model, *few)
 
     def run(self, advance: Advance | None, stop: Callable[[], bool] | None) -> bool:
         """Train to the end; False if asked to stop before."""

@@ -1,15 +1,19 @@
 import hashlib
 import pickle
+import re
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 
 from sightline.errors import DataError, DataNotFoundError
-from sightline.models.densenet import DenseNet
+from sightline.models.densenet import DenseNet, densenet121
 from sightline.models.resnet import ResNet, resnet18
-from sightline.models.weights import load_weights, save_weights
+from sightline.models.vgg import vgg11, vgg16_bn
+from sightline.models.weights import _ours, load_weights, save_weights
 
 
 def net(num_classes: int = 3, in_channels: int = 3) -> ResNet:
@@ -89,6 +93,42 @@ def test_torchvisions_old_densenet_names_load(tmp_path: Path) -> None:
     torch.save(old, tmp_path / "densenet.pth")
     load_weights(model, tmp_path / "densenet.pth")
     assert same(model, source)
+
+
+def test_monais_densenet_loads(tmp_path: Path) -> None:
+    """Whose dense layers hold their parts in `layers`, and whose last layer is `class_layers.out`."""
+    source, model = DenseNet(3, (2, 1), width=4, dimensions=3), DenseNet(3, (2, 1), width=4, dimensions=3)
+    theirs = {
+        re.sub(r"(denselayer\d)\.", r"\1.layers.", name).replace("classifier.", "class_layers.out."): tensor
+        for name, tensor in source.state_dict().items()
+    }
+    assert {"features.denseblock1.denselayer2.layers.norm1.weight", "class_layers.out.bias"} <= theirs.keys()
+    torch.save({"state_dict": theirs}, tmp_path / "monai.pt")
+    assert load_weights(model, tmp_path / "monai.pt").kept == ()
+    assert same(model, source)
+
+
+def test_timms_vgg_loads(tmp_path: Path, timm: ModuleType) -> None:
+    """Whose head is of convolutions; the names are timm's own."""
+    source, model = vgg11(3, width=2), vgg11(3, width=2)
+    with torch.device("meta"):
+        names = timm.create_model("vgg11", num_classes=3).state_dict()
+    tensors = list(source.state_dict().values())
+    theirs = dict(zip(names, tensors, strict=True))
+    theirs["pre_logits.fc1.weight"] = theirs["pre_logits.fc1.weight"].unflatten(1, (-1, 7, 7))
+    theirs["pre_logits.fc2.weight"] = theirs["pre_logits.fc2.weight"][..., None, None]
+    torch.save(theirs, tmp_path / "timm.pth")
+    assert load_weights(model, tmp_path / "timm.pth").kept == ()
+    assert same(model, source)
+
+
+@pytest.mark.parametrize(
+    ("name", "build"), [("resnet18", resnet18), ("densenet121", densenet121), ("vgg16_bn", vgg16_bn)]
+)
+def test_timms_names_are_ours_or_have_a_spelling(name: str, build: Callable[..., nn.Module], timm: ModuleType) -> None:
+    with torch.device("meta"):
+        theirs, ours = timm.create_model(name).state_dict(), build(1000).state_dict()
+    assert {own if own in ours else _ours(own) for own in theirs} == ours.keys()
 
 
 def test_weights_of_another_model_are_refused_and_nothing_is_copied(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Weights in and out of models: files of ours, of torchvision's shape, or of somebody's training run."""
+"""Weights in and out of models: files of ours, of torchvision, timm or MONAI, or of somebody's training run."""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,14 @@ from sightline.errors import DataError, DataNotFoundError
 from sightline.runs import atomic_path
 
 _WRAPPERS = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
-_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")  # torchvision's published files
+_SPELLINGS = (  # of the same layers by others, and ours
+    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)"), r"\1"),  # torchvision's published DenseNets
+    (re.compile(r"(denselayer\d+)\.layers\."), r"\1."),  # MONAI's DenseNet
+    (re.compile(r"^class_layers\.out\."), "classifier."),
+    (re.compile(r"^pre_logits\.fc1\."), "classifier.0."),  # timm's VGG, whose head is of convolutions
+    (re.compile(r"^pre_logits\.fc2\."), "classifier.3."),
+    (re.compile(r"^head\.fc\."), "classifier.6."),
+)
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ def load_weights(model: nn.Module, path: Path) -> LoadedWeights:
         DataNotFoundError: `path` is not a file.
         DataError: it cannot be read as weights, or is of another model.
     """
-    tensors = _read(path)
     own = _state(model)
+    tensors = {name: _flat(tensor, own.get(name)) for name, tensor in _read(path, own).items()}
     summed = _sum_channels(model, own, tensors)
     head = _head(model)
     kept = tuple(name for name in own if name.rpartition(".")[0] == head)
@@ -94,8 +101,8 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}  # no `_extra_state`
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a weights file by state-dict name, wrappers and historical spellings removed."""
+def _read(path: Path, own: Container[str]) -> dict[str, Tensor]:
+    """Read the tensors of a weights file by state-dict name, wrappers removed and others' spellings made ours."""
     if not path.is_file():
         raise DataNotFoundError(f"weights file {path} does not exist")
     try:
@@ -117,7 +124,19 @@ def _read(path: Path) -> dict[str, Tensor]:
     for prefix in _WRAPPERS:
         if all(name.startswith(prefix) for name in value):
             value = {name.removeprefix(prefix): tensor for name, tensor in value.items()}
-    return {_OLD_DENSENET.sub(r"\1", name): tensor for name, tensor in value.items()}
+    return {name if name in own else _ours(name): tensor for name, tensor in value.items()}
+
+
+def _ours(name: str) -> str:
+    for spelling, ours in _SPELLINGS:
+        name = spelling.sub(ours, name)
+    return name
+
+
+def _flat(tensor: Tensor, own: Tensor | None) -> Tensor:
+    """Read a convolution over all places as the fully connected layer that it is."""
+    fits = own is not None and own.dim() == 2 < tensor.dim() and tensor.numel() == own.numel()
+    return tensor.flatten(1) if fits else tensor
 
 
 def _sum_channels(model: nn.Module, own: dict[str, Tensor], tensors: dict[str, Tensor]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from torch import nn
@@ -21,7 +21,6 @@ from sightline.models.gaze_gnn import gaze_gnn, pvig_ti
 from sightline.models.gaze_unet import egd_classifier, egd_unet
 from sightline.models.ham import ham_resnet50
 from sightline.models.inception_resnet_v2 import inception_resnet_v2
-from sightline.models.layers import ModelOptions
 from sightline.models.mt_unet import mt_unet, res_se_unet
 from sightline.models.multitask_unet import multitask_unet
 from sightline.models.resnet import resnet18, resnet34, resnet50, resnet101
@@ -168,10 +167,10 @@ def _check_keywords(name: str, build: Callable[..., Any], keywords: dict[str, An
         return
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     known = {parameter.name for parameter in parameters if parameter.kind in named}
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+    if rest := next((parameter.name for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD), None):
         if build not in _MODELS.values():
             return
-        known |= {*ModelOptions.__annotations__}  # what **options of ours takes
+        known |= {*get_args(get_type_hints(build)[rest])[0].__annotations__}  # ours say what **options may hold
     for key in keywords:
         if key not in known:
             raise SettingsError(f"model {name} takes the options {', '.join(sorted(known))}, {_came(key, known)}")

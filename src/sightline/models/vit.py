@@ -65,6 +65,15 @@ class _Block(nn.Module):
         return result
 
 
+class VisionTransformerOptions(ModelOptions, total=False):
+    """Options of every ViT, those of `ModelOptions` among them; see `VisionTransformer`."""
+
+    depth: int
+    heads: int | None
+    patch: int
+    image_size: int
+
+
 class VisionTransformer(nn.Module):
     """Transformer over patches of the image, read at a class token: images `(N, C, *S)` to logits `(N, K)`.
 
@@ -156,57 +165,26 @@ class VisionTransformer(nn.Module):
         return torch.cat((own, maps.flatten(2).transpose(1, 2)), 1)
 
 
-def vit_tiny(
-    num_classes: int,
-    *,
-    depth: int = 12,
-    heads: int | None = None,
-    patch: int = 16,
-    image_size: int = 224,
-    **options: Unpack[ModelOptions],
-) -> VisionTransformer:
+def vit_tiny(num_classes: int, **options: Unpack[VisionTransformerOptions]) -> VisionTransformer:
     """ViT-Ti, 192 features; options as of `VisionTransformer`."""
     options.setdefault("width", 192)
-    return VisionTransformer(num_classes, depth=depth, heads=heads, patch=patch, image_size=image_size, **options)
+    return VisionTransformer(num_classes, **options)
 
 
-def vit_small(
-    num_classes: int,
-    *,
-    depth: int = 12,
-    heads: int | None = None,
-    patch: int = 16,
-    image_size: int = 224,
-    **options: Unpack[ModelOptions],
-) -> VisionTransformer:
+def vit_small(num_classes: int, **options: Unpack[VisionTransformerOptions]) -> VisionTransformer:
     """ViT-S, 384 features; options as of `VisionTransformer`."""
     options.setdefault("width", 384)
-    return VisionTransformer(num_classes, depth=depth, heads=heads, patch=patch, image_size=image_size, **options)
+    return VisionTransformer(num_classes, **options)
 
 
-def vit_base(
-    num_classes: int,
-    *,
-    depth: int = 12,
-    heads: int | None = None,
-    patch: int = 16,
-    image_size: int = 224,
-    **options: Unpack[ModelOptions],
-) -> VisionTransformer:
+def vit_base(num_classes: int, **options: Unpack[VisionTransformerOptions]) -> VisionTransformer:
     """ViT-B, 768 features; options as of `VisionTransformer`."""
     options.setdefault("width", 768)
-    return VisionTransformer(num_classes, depth=depth, heads=heads, patch=patch, image_size=image_size, **options)
+    return VisionTransformer(num_classes, **options)
 
 
-def vit_large(
-    num_classes: int,
-    *,
-    depth: int = 24,
-    heads: int | None = None,
-    patch: int = 16,
-    image_size: int = 224,
-    **options: Unpack[ModelOptions],
-) -> VisionTransformer:
+def vit_large(num_classes: int, **options: Unpack[VisionTransformerOptions]) -> VisionTransformer:
     """ViT-L, 1024 features, 24 blocks; options as of `VisionTransformer`."""
     options.setdefault("width", 1024)
-    return VisionTransformer(num_classes, depth=depth, heads=heads, patch=patch, image_size=image_size, **options)
+    options.setdefault("depth", 24)
+    return VisionTransformer(num_classes, **options)

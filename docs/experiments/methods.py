@@ -8,11 +8,13 @@ share of Grad-CAM inside the region is computed once, into `grad_cam_inside.json
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from torch import nn
 
 from sightline.attribution import GradCAM, Predicted
 from sightline.attribution.explainer import evaluation_mode
@@ -21,16 +23,17 @@ from sightline.comparing import Condition, condition_batches, load_trained
 from sightline.data import read_cohort
 from sightline.evaluation import EvaluationSettings, evaluate
 from sightline.metrics import Resampling
+from sightline.models import HAM
 from sightline.runs import write_json
 
 CONDITIONS = {"test": "bias on", "test-off": "bias off", "test-swapped": "bias swapped", "ood": "other hospital"}
 COLOURS = {"test": "0.45", "test-off": "tab:blue", "test-swapped": "tab:red", "ood": "tab:green"}
 
 
-def grad_cam_inside(folder: Path) -> dict[str, dict[str, Any]]:
+def grad_cam_inside(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Share of Grad-CAM of the predicted class inside the region on the test split, for each run."""
     found = {}
-    for name, (settings, run) in open_runs(sorted(file.parent for file in folder.glob("*/config.yaml"))).items():
+    for name, (settings, run) in open_runs([folder / name for name in names]).items():
         file = run.path / "grad_cam_inside.json"
         if not file.is_file():
             cohort = read_cohort(settings.data.cohort)
@@ -42,7 +45,7 @@ def grad_cam_inside(folder: Path) -> dict[str, dict[str, Any]]:
                     task=cohort.task,
                     classes=cohort.classes,
                     patients={case.id: case.patient for case in cohort.cases},
-                    explainer=GradCAM(),
+                    explainer=GradCAM(layer=layer(model)),
                     target=Predicted(),
                     settings=EvaluationSettings(keep=0, resampling=Resampling()),
                 )
@@ -51,23 +54,23 @@ def grad_cam_inside(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def layer(model: nn.Module) -> str | None:
+    """The third stage of a ResNet, 6 x 6 at 96 pixels (its last, 3 x 3, is too coarse to say where); else the last map."""
+    stages = [name for name, _ in model.named_modules() if name.split(".")[-1] == "layer3"]
+    return stages[0] if stages and not isinstance(model, HAM) else None
+
+
 def table(comparison: dict[str, Any], cams: dict[str, dict[str, Any]]) -> str:
     """One line a method, in Markdown."""
     conditions = [name for name in CONDITIONS if name in comparison["conditions"]]
     head = ["method", *(CONDITIONS[name] for name in conditions), "LRP inside", "Grad-CAM inside", "step", "weights"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for name, results in comparison["recipes"].items():
-        cost = comparison["costs"][name]
+        cost = comparison["costs"].get(name)
         scores = [_interval(results[condition]["metrics"]["macro_f1"]) for condition in conditions]
         inside = _interval(results["test"]["metrics"]["relevance_inside"])
-        row = [
-            name,
-            *scores,
-            inside,
-            _interval(cams[name]),
-            f"{cost['ratio']:.2f}",
-            f"{cost['parameters'] / 1e6:.2f} M",
-        ]
+        costs = [f"{cost['ratio']:.2f}", f"{cost['parameters'] / 1e6:.2f} M"] if cost else ["-", "-"]
+        row = [name, *scores, inside, _interval(cams[name]), *costs]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
@@ -79,10 +82,11 @@ def _interval(score: dict[str, Any]) -> str:
 def draw(folders: list[Path], picture: Path) -> None:
     """Draw the scores under each condition, and the two shares inside the region beside them."""
     figure, axes = plt.subplots(
-        len(folders), 2, figsize=(10, 4.2 * len(folders)), sharey="row", layout="constrained", squeeze=False
+        len(folders), 2, figsize=(10, 4.6 * len(folders)), sharey="row", layout="constrained", squeeze=False
     )
     for row, folder in zip(axes, folders, strict=True):
-        comparison, cams = json.loads((folder / "comparison.json").read_text()), grad_cam_inside(folder)
+        comparison = json.loads((folder / "comparison.json").read_text())
+        cams = grad_cam_inside(folder, comparison["recipes"])
         names = list(comparison["recipes"])[::-1]
         for place, name in enumerate(names):
             results = comparison["recipes"][name]
@@ -101,7 +105,15 @@ def draw(folders: list[Path], picture: Path) -> None:
             axis.spines[["top", "right"]].set_visible(False)
             handles, labels = axis.get_legend_handles_labels()
             by_words = dict(zip(labels, handles, strict=True))
-            axis.legend(by_words.values(), by_words.keys(), frameon=False, fontsize=8, loc="lower left")
+            axis.legend(
+                by_words.values(),
+                by_words.keys(),
+                frameon=False,
+                fontsize=8,
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.07),
+                ncols=4,
+            )
     figure.savefig(picture, dpi=130)
 
 
@@ -117,9 +129,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     for folder in options.folders:
-        print(
-            f"{folder.name}\n{table(json.loads((folder / 'comparison.json').read_text()), grad_cam_inside(folder))}\n"
-        )
+        comparison = json.loads((folder / "comparison.json").read_text())
+        print(f"{folder.name}\n{table(comparison, grad_cam_inside(folder, comparison['recipes']))}\n")
     if options.picture:
         draw(options.folders, options.picture)
 

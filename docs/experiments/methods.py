@@ -55,7 +55,7 @@ def grad_cam_inside(folder: Path, names: Iterable[str]) -> dict[str, dict[str, A
 
 
 def layer(model: nn.Module) -> str | None:
-    """The third stage of a ResNet, 6 x 6 at 96 pixels (the last, 3 x 3, is too coarse to say where), else the last map."""
+    """The third stage of a ResNet, 6 x 6 at 96 pixels (the last, 3 x 3, is too coarse), or else the last map."""
     stages = [name for name, _ in model.named_modules() if name.split(".")[-1] == "layer3"]
     return stages[0] if stages and not isinstance(model, HAM) else None
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sightline.errors import DataNotFoundError, ShapeError
-from sightline.guidance.parts import output_of
+from sightline.guidance.model_parts import output_of
 from sightline.models.build import ModelSettings, build_model
 from sightline.models.densenet import DenseNet, densenet201
 from sightline.models.dual_encoder import DualEncoder, dual_encoder

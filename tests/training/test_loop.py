@@ -15,7 +15,7 @@ from sightline.guidance import BackgroundRelevanceSettings, Unguided
 from sightline.models import ModelSettings, build_model
 from sightline.runs import RunFolder
 from sightline.training import TrainSettings, train
-from sightline.training.prepare import prepare_data
+from sightline.training.data import prepare_data
 from sightline.types import Guided
 
 Make = Callable[..., TrainSettings]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from sightline.errors import SettingsError
-from sightline.guidance.guidance import Guidance, GuidanceSettings, chosen_settings, classification_loss
+from sightline.guidance.guidance import Guidance, GuidanceSettings, classification_loss
 from sightline.types import Guided
 
 
@@ -57,14 +57,7 @@ class DeepSupervision(Guidance):
     """
 
     kind = DeepSupervisionSettings
-
-    def __init__(
-        self,
-        settings: DeepSupervisionSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(DeepSupervisionSettings, settings, options)
+    settings: DeepSupervisionSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, and add up the losses of all predictions. See `Guidance`.

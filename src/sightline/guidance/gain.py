@@ -1,11 +1,10 @@
 """GAIN: where the classifier looks is taken out of the image, and what is left should no longer show the class."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from sightline.attribution import EveryClass, GradCAM, Label, Target, upsample_to
 from sightline.attribution.cam.features import FeatureMap
@@ -16,9 +15,9 @@ from sightline.guidance.guidance import (
     Guidance,
     GuidanceSettings,
     check_regions,
-    chosen_settings,
     classification_loss,
 )
+from sightline.guidance.second_pass import buffers_held
 from sightline.regions import known
 from sightline.types import Guided
 
@@ -80,14 +79,7 @@ class AttentionMining(Guidance):
     """
 
     kind = AttentionMiningSettings
-
-    def __init__(
-        self,
-        settings: AttentionMiningSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(AttentionMiningSettings, settings, options)
+    settings: AttentionMiningSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, take out of the images what the classes rest on, and classify again. See `Guidance`."""
@@ -155,8 +147,8 @@ def classify_again(model: nn.Module, images: Tensor) -> Tensor:
     # a single image of one place has no variance to be normalised by; twice the same one has none either, and may be
     alone = len(images) == 1 and any(part.training for part in model.modules())
     given = images.expand(2, *images.shape[1:]) if alone else images
-    copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    logits: Tensor = functional_call(model, copies, (given,))
+    with buffers_held(model):
+        logits: Tensor = model(given)
     return logits[: len(images)]
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,6 @@ from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.plain import Family
 from sightline.regions import known
 from sightline.types import Batch, Guided
-
-S = TypeVar("S")
 
 
 class GuidanceSettings(Family):
@@ -28,11 +26,28 @@ class Guidance(nn.Module, ABC):
     A subclass is made from its settings, or from their fields by name. Its parameters, where it has any, are trained
     with the model's; its `state_dict` holds all that a resumed training needs.
 
+    Args:
+        settings: all options at once; or give them by name.
+        **options: fields of the settings.
+
     Attributes:
-        kind: of its settings.
+        kind: of its settings; None has none.
+
+    Raises:
+        SettingsError: settings and options were both given.
     """
 
-    kind: ClassVar[type[Any]]
+    kind: ClassVar[type[GuidanceSettings] | None] = None
+
+    def __init__(
+        self,
+        settings: GuidanceSettings | None = None,
+        **options: Any,  # noqa: ANN401 - the fields of the settings
+    ) -> None:
+        super().__init__()
+        if settings is not None and options:
+            raise SettingsError(f"give settings or options by name, not both; got both, with {', '.join(options)}")
+        self.settings: Any = self.kind(**options) if settings is None and self.kind is not None else settings
 
     @abstractmethod
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
@@ -82,19 +97,8 @@ def make_guidance(settings: GuidanceSettings | None) -> Guidance:
     """Make the guidance that settings describe; None is `Unguided`."""
     if settings is None:
         return Unguided()
-    kind = next(kind for kind in Guidance.__subclasses__() if getattr(kind, "kind", None) is type(settings))
+    kind = next(kind for kind in Guidance.__subclasses__() if kind.kind is type(settings))
     return kind(settings)
-
-
-def chosen_settings(kind: type[S], settings: S | None, options: Mapping[str, Any]) -> S:
-    """Return the settings given, or make them from options by name.
-
-    Raises:
-        SettingsError: both were given.
-    """
-    if settings is not None and options:
-        raise SettingsError(f"give settings or options by name, not both; got both, with {', '.join(options)}")
-    return kind(**options) if settings is None else settings
 
 
 def check_regions(images: Tensor, regions: Tensor) -> Tensor:

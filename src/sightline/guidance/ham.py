@@ -1,7 +1,7 @@
 """HAM: a classifier of "anything abnormal" and one of each abnormality, whose maps are held together."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,6 @@ from sightline.guidance.guidance import (
     Guidance,
     GuidanceSettings,
     check_regions,
-    chosen_settings,
     classification_loss,
 )
 from sightline.guidance.ham_losses import adaptive_squared_error, attention_bound, attention_union
@@ -71,14 +70,7 @@ class HierarchicalAttention(Guidance):
     """
 
     kind = HierarchicalAttentionSettings
-
-    def __init__(
-        self,
-        settings: HierarchicalAttentionSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(HierarchicalAttentionSettings, settings, options)
+    settings: HierarchicalAttentionSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify in two steps, and compare the maps with each other and with the regions. See `Guidance`.

@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from sightline.attribution.drawing import Drawing
 from sightline.errors import SettingsError, ShapeError
 from sightline.guidance.derived_map import Channels, Scale, derived_map, map_logits
 from sightline.guidance.every_activation import EveryActivation
-from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, chosen_settings
+from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
 from sightline.guidance.map_supervision import ClassificationKind, Drawn, labels_loss
 from sightline.guidance.saliency_loss import known_mean, saliency_loss
 from sightline.regions import known
@@ -107,14 +107,7 @@ class HeatmapGenerator(Guidance):
     """
 
     kind = HeatmapGeneratorSettings
-
-    def __init__(
-        self,
-        settings: HeatmapGeneratorSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(HeatmapGeneratorSettings, settings, options)
+    settings: HeatmapGeneratorSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, derive, draw and compare. See `Guidance`.

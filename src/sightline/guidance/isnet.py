@@ -24,7 +24,7 @@ from sightline.guidance.aligned_maps import aligned_maps, common_region, map_wei
 from sightline.guidance.background_loss import background_loss, decay_for_share
 from sightline.guidance.dual import AllLogits, positive_lrp
 from sightline.guidance.foreground_loss import foreground_loss
-from sightline.guidance.guidance import Guidance, check_regions, chosen_settings, classification_loss
+from sightline.guidance.guidance import Guidance, check_regions, classification_loss
 from sightline.guidance.isnet_settings import BackgroundRelevanceSettings
 from sightline.guidance.layer_relevance import last_of_each_resolution, maps_of_layer, supervised
 from sightline.guidance.multiplier import Multiplier
@@ -60,6 +60,7 @@ class BackgroundRelevance(Guidance):
     """
 
     kind = BackgroundRelevanceSettings
+    settings: BackgroundRelevanceSettings
     steps: Tensor
 
     def __init__(
@@ -69,8 +70,8 @@ class BackgroundRelevance(Guidance):
         explainer: Explainer | None = None,
         **options: Any,  # noqa: ANN401 - the fields of the settings
     ) -> None:
-        super().__init__()
-        self.settings = s = chosen_settings(BackgroundRelevanceSettings, settings, options)
+        super().__init__(settings, **options)
+        s = self.settings
         if explainer is not None and s.layers:
             raise SettingsError("layers must be those of the explainer where one is given, as in LRP(layers=...)")
         named = () if s.layers == "auto" else s.layers

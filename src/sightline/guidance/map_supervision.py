@@ -13,7 +13,6 @@ from sightline.guidance.guidance import (
     Guidance,
     GuidanceSettings,
     check_regions,
-    chosen_settings,
     classification_loss,
 )
 from sightline.guidance.saliency_loss import SaliencyKind, comparable, known_mean, saliency_loss
@@ -93,6 +92,7 @@ class MapSupervision(Guidance):
     """
 
     kind = MapSupervisionSettings
+    settings: MapSupervisionSettings
 
     def __init__(
         self,
@@ -101,8 +101,8 @@ class MapSupervision(Guidance):
         read: Callable[[nn.Module, Tensor], Drawn] | None = None,
         **options: Any,  # noqa: ANN401 - the fields of the settings
     ) -> None:
-        super().__init__()
-        self.settings = s = chosen_settings(MapSupervisionSettings, settings, options)
+        super().__init__(settings, **options)
+        s = self.settings
         self.read = read or _answer
         if s.uncertainty != "none":
             self.log_sigma_classification = nn.Parameter(torch.zeros(()))

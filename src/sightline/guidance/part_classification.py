@@ -1,12 +1,12 @@
 """Classification by a part of a model: what a stage trains before the rest of the model is there."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
-from sightline.guidance.guidance import Guidance, GuidanceSettings, chosen_settings, classification_loss
-from sightline.guidance.parts import find_part
+from sightline.guidance.guidance import Guidance, GuidanceSettings, classification_loss
+from sightline.guidance.model_parts import find_part
 from sightline.types import Guided
 
 
@@ -35,14 +35,7 @@ class PartClassification(Guidance):
     """
 
     kind = PartClassificationSettings
-
-    def __init__(
-        self,
-        settings: PartClassificationSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(PartClassificationSettings, settings, options)
+    settings: PartClassificationSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify by the part; `regions` are not looked at. See `Guidance`.

@@ -1,7 +1,7 @@
 """Right for the right reasons: the gradient of the answer by the pixels must be small where the model may not look."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from sightline.attribution import Saliency, Target
 from sightline.attribution.targets import Selection
 from sightline.errors import SettingsError, ShapeError
 from sightline.guidance.aligned_maps import check_classes, common_region
-from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, chosen_settings, classification_loss
+from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, classification_loss
 from sightline.types import Guided
 
 Answers = Literal["all_classes", "label"]
@@ -60,10 +60,7 @@ class RightReasons(Guidance):
     """
 
     kind = RightReasonsSettings
-
-    def __init__(self, settings: RightReasonsSettings | None = None, **options: Any) -> None:  # noqa: ANN401 - its fields
-        super().__init__()
-        self.settings = chosen_settings(RightReasonsSettings, settings, options)
+    settings: RightReasonsSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, differentiate the answers by the pixels, and penalise what lies outside. See `Guidance`."""

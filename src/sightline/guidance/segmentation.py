@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sightline.attribution.explainer import evaluation_mode
 from sightline.errors import SettingsError
-from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, chosen_settings, classification_loss
+from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, classification_loss
 from sightline.guidance.saliency_loss import known_mean, saliency_loss
 from sightline.metrics.mask_overlap import THRESHOLDS, best_threshold, overlap
 from sightline.regions import known, resize_region
@@ -49,14 +49,7 @@ class Segmentation(Guidance):
     """
 
     kind = SegmentationSettings
-
-    def __init__(
-        self,
-        settings: SegmentationSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(SegmentationSettings, settings, options)
+    settings: SegmentationSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, segment, and compare the map with the region. See `Guidance`.

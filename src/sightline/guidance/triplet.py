@@ -1,14 +1,14 @@
 """Contrastive training: features of one class are drawn together, those of two classes apart."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from sightline.errors import SettingsError
-from sightline.guidance.guidance import Guidance, GuidanceSettings, chosen_settings, classification_loss
-from sightline.guidance.parts import find_part, output_of
+from sightline.guidance.guidance import Guidance, GuidanceSettings, classification_loss
+from sightline.guidance.model_parts import find_part, output_of
 from sightline.guidance.triplet_loss import Reduction, triplet_loss, valid_triplets
 from sightline.types import Guided
 
@@ -67,14 +67,7 @@ class Triplet(Guidance):
     """
 
     kind = TripletSettings
-
-    def __init__(
-        self,
-        settings: TripletSettings | None = None,
-        **options: Any,  # noqa: ANN401 - the fields of the settings
-    ) -> None:
-        super().__init__()
-        self.settings = chosen_settings(TripletSettings, settings, options)
+    settings: TripletSettings
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Compare the features of the images; `regions` are not looked at. See `Guidance`.

@@ -18,9 +18,9 @@ from sightline.models import build_model, load_weights, save_weights
 from sightline.runs import RunFolder, write_json
 from sightline.training.beginning import begin_run, begun_run
 from sightline.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
+from sightline.training.data import Data, prepare_data
 from sightline.training.environment import find_device
 from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
-from sightline.training.prepare import Data, prepare_data
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
 from sightline.training.stages import Stage, only_training, training_mode

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from sightline.errors import SettingsError
-from sightline.guidance.parts import find_part, output_of
+from sightline.guidance.model_parts import find_part, output_of
 
 
 def small() -> nn.Sequential:

@@ -59,6 +59,29 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class LinearAnswer:
+    """What a model answers whose logits are one fully connected layer of its last features.
+
+    `logits = scale * (weights * features).sum over features and places + bias`, so that the HiResCAM of class k is
+    `scale * (weights[k] * features).sum over features`, without a backward pass. A model of this kind gives it by
+    `linear_answer(images)`.
+
+    Attributes:
+        logits: scores before softmax or sigmoid, `(N, K)`, on the graph.
+        features: the last features, `(N, F, *G)`, on the graph.
+        weights: of the layer, `(K, F, *G)`, of size 1 along axes where it is the same, on the graph.
+        scale: what the mean over places divides by, such as 1 / slices.
+        bias: of the layer, `(K,)`, on the graph.
+    """
+
+    logits: Tensor
+    features: Tensor
+    weights: Tensor
+    scale: float
+    bias: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """Images of one step and what is known about them.
 

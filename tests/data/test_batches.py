@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sightline.data.batches import Batches, batches
+from sightline.data import Batches
+from sightline.data.batches import batches
 from sightline.data.cohort import Cohort
 from sightline.data.planted_bias import PlantedBias, draw_polygons
 from sightline.data.prepared import Preprocessing

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sightline.data.batches import Batches, batches
+from sightline.data import Batches
+from sightline.data.batches import batches
 from sightline.data.cohort import Cohort
 from sightline.data.gaze_files import GazeInput, gaze_as_input, write_gaze
 from sightline.data.planted_bias import PlantedBias

@@ -54,3 +54,14 @@ def test_a_recipe_trains_is_evaluated_and_reported(
     assert "<html" in page
     assert page.count("data:image/png") >= 2
     assert "error" not in capsys.readouterr().err
+
+
+def test_a_network_that_draws_the_gaze_is_measured_by_it(classes: Path, tmp_path: Path) -> None:
+    settings = [*tiny("mt-unet", classes), "data.preprocessing.regions=gaze"]
+    run = tmp_path / "run"
+    assert main(["train", "-q", "-c", "mt-unet", "--out", str(run), *settings]) == 0
+    assert main(["evaluate", "-q", str(run), "--split", "test", "--bias", "on"]) == 0
+    folder = run / "evaluation" / "test"
+    measures = json.loads((folder / "saliency.json").read_text())["metrics"]
+    assert {"kl", "cc", "hs"} <= set(measures)
+    assert len((folder / "saliency.csv").read_text().splitlines()) == 1 + 4  # a line a test image

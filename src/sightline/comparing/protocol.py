@@ -8,7 +8,7 @@ from torch import nn
 
 from sightline.attribution import LRP, Explainer, Predicted
 from sightline.comparing.conditions import Condition
-from sightline.data import Batches, Cohort, DataSettings, ImageCache, batches, read_cohort
+from sightline.data import Batches, Cohort, DataSettings, ImageCache, chosen_batches, read_cohort
 from sightline.errors import DataError, RunError
 from sightline.evaluation import Evaluation, EvaluationSettings, evaluate, evaluate_saliency, read_evaluation
 from sightline.models import build_model, load_weights
@@ -48,17 +48,7 @@ def condition_batches(
     data: DataSettings, cohort: Cohort, condition: Condition, *, cache: ImageCache | None = None
 ) -> Batches:
     """Return the images of a condition in their order, prepared as the run prepares them and not augmented."""
-    return batches(
-        cohort.split(condition.split),
-        data.preprocessing,
-        batch_size=data.batch_size,
-        seed=None,
-        planted=data.bias,
-        bias=condition.bias,
-        erase_background=data.erase_background,
-        workers=data.workers,
-        cache=cache or ImageCache(data.cache_mib, data.cache_dir),
-    )
+    return chosen_batches(data, cohort.split(condition.split), bias=condition.bias, cache=cache)
 
 
 def evaluate_run(

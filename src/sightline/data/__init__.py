@@ -1,8 +1,10 @@
 """Cohorts of images with labels, regions and splits, and the batches made from them."""
 
-from sightline.data.batches import Batches, batches
+from sightline.data.batches import batches
 from sightline.data.check import Problem, check_cohort, raise_on_problems
+from sightline.data.chosen_batches import chosen_batches
 from sightline.data.cohort import Case, Cohort
+from sightline.data.epochs import Batches
 from sightline.data.gaze_files import GazeInput, GazeRegion, read_gaze, region_from_gaze, write_gaze
 from sightline.data.planted_bias import PlantedBias
 from sightline.data.prepared import Preprocessing
@@ -12,6 +14,9 @@ from sightline.data.settings import DataSettings
 from sightline.data.splits import split_by_patient
 from sightline.data.table import write_cohort
 from sightline.data.transforms import Affine, Augmentation, move_boxes, move_points
+from sightline.data.volume_batches import volume_batches
+from sightline.data.volume_input import VolumeInput
+from sightline.data.volume_motion import VolumeAugmentation
 
 __all__ = [
     "Affine",
@@ -26,8 +31,11 @@ __all__ = [
     "PlantedBias",
     "Preprocessing",
     "Problem",
+    "VolumeAugmentation",
+    "VolumeInput",
     "batches",
     "check_cohort",
+    "chosen_batches",
     "move_boxes",
     "move_points",
     "raise_on_problems",
@@ -35,6 +43,7 @@ __all__ = [
     "read_gaze",
     "region_from_gaze",
     "split_by_patient",
+    "volume_batches",
     "write_cohort",
     "write_gaze",
 ]

@@ -1,9 +1,8 @@
-"""Batches of a cohort that can be made again exactly, from any step of any epoch."""
+"""Batches of the images of a cohort, with their regions."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sightline.data.cohort import Case, Cohort
+from sightline.data.epochs import Batches, check_variants
 from sightline.data.planted_bias import Bias, PlantedBias, draw_polygons, plant, swapped
 from sightline.data.prepared import Loader, Preprocessing, masks_of
 from sightline.data.prepared_cache import ImageCache
@@ -19,61 +19,25 @@ from sightline.errors import DataError, SettingsError
 from sightline.types import Batch
 
 
-@dataclass(frozen=True)
-class Batches:
-    """The batches of one epoch, to iterate over any number of times; `batches` makes one and explains the fields."""
+@dataclass(frozen=True, kw_only=True)
+class ImageBatches(Batches):
+    """The batches of one epoch of images; `batches` makes one and explains the fields."""
 
     loader: Loader
-    batch_size: int
-    seed: int | None
-    epoch: int
-    start: int
     augmentation: Augmentation | None
     planted: PlantedBias | None
-    bias: Bias
     erase_background: bool
-    workers: int
-    drop_last: bool
 
-    @property
-    def cohort(self) -> Cohort:
-        """The cohort they are made from."""
-        return self.loader.cohort
-
-    @property
-    def total(self) -> int:
-        """Number of batches of a whole epoch."""
-        full, rest = divmod(len(self.cohort.cases), self.batch_size)
-        return full + (rest > 0 and not self.drop_last)
-
-    def __len__(self) -> int:
-        return max(self.total - self.start, 0)
-
-    def at(self, epoch: int, start: int = 0) -> "Batches":
-        """Return the batches of another epoch from batch `start` on; prepared images are shared."""
-        return replace(self, epoch=epoch, start=start)
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = self._order()
-        chunks = [order[b * self.batch_size : (b + 1) * self.batch_size] for b in range(self.start, self.total)]
-        polygons = self._polygons()
-        return _ahead(lambda chunk: self._make(chunk, polygons), chunks, self.workers)
-
-    def _order(self) -> Sequence[int]:
-        count = len(self.cohort.cases)
-        return range(count) if self.seed is None else self._generator(self.seed).permutation(count).tolist()
-
-    def _generator(self, seed: int, *index: int) -> np.random.Generator:
-        """Return the generator of the order, or with `index` of one image, in this epoch."""
-        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(self.epoch, *index)))
-
+    @cached_property
     def _polygons(self) -> Tensor | None:
         if self.planted is None or self.bias == "off":
             return None
         size, multilabel = self.loader.preprocessing.size, self.cohort.task == "multilabel"
         return draw_polygons(self.planted, self.cohort.num_classes, size=size, multilabel=multilabel)
 
-    def _make(self, indices: Sequence[int], polygons: Tensor | None) -> Batch:
+    def make(self, indices: Sequence[int]) -> Batch:
+        """Make the batch of the images of these indices, as they are in this epoch."""
+        polygons = self._polygons
         cases = [self.cohort.cases[index] for index in indices]
         images, gaze, regions, known = self._load(cases)
         labels = torch.tensor([case.label for case in cases])
@@ -82,7 +46,7 @@ class Batches:
         if polygons is not None and not planted.after_augmentation:
             images = plant(images, shown, polygons, value=planted.value)
         if self.augmentation is not None and self.seed is not None:
-            draws = [draw_affine(self.augmentation, self._generator(self.seed, index)) for index in indices]
+            draws = [draw_affine(self.augmentation, self.generator(self.seed, index)) for index in indices]
             matrices = affine_matrices(draws)
             moved = warp(torch.cat((images, gaze), dim=1), matrices)
             images, gaze = moved[:, : images.shape[1]], moved[:, images.shape[1] :]
@@ -140,7 +104,7 @@ def batches(
     workers: int = 0,
     drop_last: bool = False,
     cache: ImageCache | None = None,
-) -> Batches:
+) -> ImageBatches:
     """Return the batches of one epoch; a batch depends on nothing but the arguments and its number.
 
     Args:
@@ -164,23 +128,18 @@ def batches(
         DataError: the cohort is empty, or a case lacks the variant or the mask that was asked for. While iterating: an
             image or a mask cannot be used.
     """
-    if batch_size < 1 or workers < 0 or epoch < 0 or start < 0 or (seed or 0) < 0:
-        raise SettingsError(
-            f"batch_size must be at least 1 and seed, epoch, start, workers at least 0, "
-            f"got {batch_size}, {seed}, {epoch}, {start}, {workers}"
-        )
     if bias not in get_args(Bias):
         raise SettingsError(f"bias must be one of {', '.join(get_args(Bias))}, got {bias!r}")
     if augmentation is not None and seed is None:
         raise SettingsError("augmentation needs a seed; without one images come in order and as they are")
     if planted is not None:
         planted.markers(cohort.num_classes, multilabel=cohort.task == "multilabel")
-    _check_cases(cohort, preprocessing, bias if planted is None else "on", erase_background)
+    check_variants(cohort, bias if planted is None else "on")
     pad = preprocessing.pad_to_square == "always" or (preprocessing.pad_to_square == "evaluation" and seed is None)
-    loader = Loader(cohort, preprocessing, pad, cache or ImageCache())
-    return Batches(
-        loader,
-        batch_size,
+    made = ImageBatches(
+        cohort=cohort,
+        loader=Loader(cohort, preprocessing, pad, cache or ImageCache()),
+        batch_size=batch_size,
         seed=seed,
         epoch=epoch,
         start=start,
@@ -191,38 +150,14 @@ def batches(
         workers=workers,
         drop_last=drop_last,
     )
+    _check_masks(cohort, preprocessing, erase_background)
+    return made
 
 
-def _check_cases(cohort: Cohort, preprocessing: Preprocessing, bias: Bias, erase_background: bool) -> None:
-    if not cohort.cases:
-        raise DataError("no images: the cohort is empty")
+def _check_masks(cohort: Cohort, preprocessing: Preprocessing, erase_background: bool) -> None:
     for case in cohort.cases:
         name = cohort.name(case.image)
-        if bias != "on" and bias not in case.variants:
-            raise DataError(
-                f"{name} has no variant with its bias {bias}; "
-                f"add a column 'image:{bias}', or plant the bias in training"
-            )
         if erase_background and not (case.gaze if preprocessing.regions == "gaze" else masks_of(case)):
             raise DataError(f"{name} has no {preprocessing.regions}, so its background cannot be erased")
         if preprocessing.z_score == "mask" and not masks_of(case):
             raise DataError(f"{name} has no mask, so its z-score over the mask is not known")
-
-
-def _ahead(make: Callable[[Sequence[int]], Batch], chunks: Sequence[Sequence[int]], workers: int) -> Iterator[Batch]:
-    """Yield `make(chunk)` of each chunk in order, made by `workers` threads ahead of time."""
-    if not workers:
-        yield from map(make, chunks)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[Batch]] = deque()
-        try:
-            for chunk in chunks:
-                pending.append(pool.submit(make, chunk))
-                if len(pending) > workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()

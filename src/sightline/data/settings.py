@@ -6,6 +6,7 @@ from pathlib import Path
 from sightline.data.planted_bias import PlantedBias
 from sightline.data.prepared import Preprocessing
 from sightline.data.transforms import Augmentation
+from sightline.data.volume_input import VolumeInput
 from sightline.errors import SettingsError
 
 
@@ -23,6 +24,7 @@ class DataSettings:
         erase_background: blacken what lies outside the region, which shows what the region alone is good for.
         cache_mib: memory for prepared images, MiB.
         cache_dir: folder where prepared images are kept for later runs and for other processes; null for nowhere.
+        volume: how volumes become the model's input, instead of `preprocessing` and `augmentation`; null for images.
     """
 
     cohort: Path
@@ -34,6 +36,7 @@ class DataSettings:
     erase_background: bool = False
     cache_mib: float = 4096.0
     cache_dir: Path | None = None
+    volume: VolumeInput | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -42,9 +45,13 @@ class DataSettings:
             raise SettingsError(f"workers must be at least 0, got {self.workers}")
         if self.cache_mib < 0:
             raise SettingsError(f"cache_mib must be at least 0, got {self.cache_mib}")
+        if self.volume is not None and (self.bias is not None or self.erase_background):
+            raise SettingsError("bias and erase_background are for images; leave them out, or set volume to null")
 
     @property
     def channels(self) -> int:
         """Channels of the model's input: those of the image, and behind them those of the gaze."""
+        if self.volume is not None:
+            return 1
         gaze = self.preprocessing.gaze_input
         return self.preprocessing.channels + (gaze.channels if gaze else 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -110,6 +111,8 @@ def explain_batch(
         if chosen is not None and explanation.logits.shape[1] == 1:
             chosen = chosen + 1  # the only logit is that of the second class
         allowed = _regions(batch.regions.to(maps), chosen)
+        if allowed.shape[2:] != maps.shape[2:]:  # of a volume, they may lie on a coarser grid
+            allowed = F.interpolate(allowed, size=tuple(maps.shape[2:]), mode="nearest")
         classes = np.full(len(maps), -1, np.int64) if chosen is None else chosen.cpu().numpy().astype(np.int64)
         return Measured(
             explanation.logits.detach(),

@@ -1,9 +1,8 @@
 """The batches that a training goes through."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sightline.data import Batches, Cohort, ImageCache, batches, read_cohort
+from sightline.data import Batches, Cohort, ImageCache, chosen_batches, read_cohort
 from sightline.training.settings import TrainSettings
 
 
@@ -24,23 +23,15 @@ def prepare_data(settings: TrainSettings) -> Data:
     """
     cohort = read_cohort(settings.data.cohort)
     data, cache = settings.data, ImageCache(settings.data.cache_mib, settings.data.cache_dir)
-    common: dict[str, Any] = {
-        "planted": data.bias,
-        "erase_background": data.erase_background,
-        "workers": data.workers,
-        "cache": cache,
-    }
     train_split = cohort.split("train")
-    train_batches = batches(
+    train_batches = chosen_batches(
+        data,
         train_split,
-        data.preprocessing,
-        batch_size=min(data.batch_size, len(train_split.cases)),
         seed=settings.seed,
-        augmentation=data.augmentation,
+        augment=True,
+        batch_size=min(data.batch_size, len(train_split.cases)),
         drop_last=True,  # batch statistics of one or two images are worth nothing
-        **common,
+        cache=cache,
     )
-    val = None
-    if "val" in cohort.splits:
-        val = batches(cohort.split("val"), data.preprocessing, batch_size=data.batch_size, seed=None, **common)
+    val = chosen_batches(data, cohort.split("val"), cache=cache) if "val" in cohort.splits else None
     return Data(cohort, train_batches, val)

@@ -6,6 +6,7 @@ import pytest
 from sightline.cli.main import main
 from sightline.data import read_cohort
 from sightline.data.phantoms import make_phantom_cohort
+from sightline.data.phantoms.ct import make_ct_cohort
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -19,7 +20,7 @@ def test_without_options_it_is_the_cohort_of_the_demo(tmp_path: Path) -> None:
     assert files(tmp_path / "cli") == files(made)
 
 
-@pytest.mark.parametrize(("option", "classes"), [("--findings", 5), ("--ct", 4)])
+@pytest.mark.parametrize(("option", "classes"), [("--findings", 5), ("--ct", 6)])
 def test_findings_and_ct_are_cohorts_of_several_labels(
     option: str, classes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,3 +46,25 @@ def test_what_was_broken_off_is_made_again_to_the_same_files(tmp_path: Path) -> 
 def test_only_one_kind_can_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "phantoms", str(tmp_path), "--findings", "--ct"]) == 2
     assert "ask for one of them" in capsys.readouterr().err
+
+
+def test_ct_is_made_with_organs_as_regions_and_objects_that_give_findings_away(tmp_path: Path) -> None:
+    words = ["prepare", "phantoms", str(tmp_path / "cli"), "--ct", "-q", "--size", "32", "--counts", "train=1,test=1"]
+    choice = ["--slice-mm", "12", "--least-severity", "0.5", "--regions", "organs", "--bias", "0.9"]
+    assert main([*words, *choice]) == 0
+    made = make_ct_cohort(
+        tmp_path / "made",
+        size=32,
+        counts={"train": 1, "test": 1},
+        slice_mm=12,
+        least_severity=0.5,
+        regions="organs",
+        bias=0.9,
+    )
+    assert files(tmp_path / "cli") == files(made)
+
+
+def test_what_is_of_ct_is_refused_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "phantoms", str(tmp_path), "--slice-mm", "4", "--findings"]) == 2
+    assert "--slice-mm is of CT; add --ct" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -2,8 +2,9 @@
 
 By default radiographs of three classes whose hospital marks give the class away, as the demo uses them. With
 `--findings` radiographs with any of five findings, exact masks of each, simulated gaze and reports. With `--ct` CT
-volumes with any of four findings, masks of each and labels of the organs. Nothing is downloaded. What was broken off
-can be asked for again: it makes the same files.
+volumes with any of six findings, masks of each, labels of the organs and reports; with `--bias` besides, each finding
+has an object on the skin that gives it away. Nothing is downloaded. What was broken off can be asked for again: it
+makes the same files.
 """
 
 from argparse import Namespace
@@ -22,6 +23,7 @@ _COUNTS: Mapping[str, str] = {
     "ct": "train=36,val=9,test=15,ood=12",
 }
 _SIZES: Mapping[str, int] = {"phantoms": 96, "findings": 256, "ct": 128}
+_OF_CT = ("slice_mm", "least_severity", "regions", "bias")
 
 
 def configure(parser: Parser) -> None:
@@ -33,6 +35,13 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--size", type=int, help=f"side in pixels; default: {sizes}")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--counts", help=f"default: {_COUNTS['phantoms']}, with --ct {_COUNTS['ct']}")
+    slices = "CT: distance of slices, which cover 324 mm; default: the scanner's"
+    regions = "CT: where a finding may be seen: itself (lesions, the default) or the lungs or mediastinum that hold it"
+    bias = "CT: share of objects on the skin that tell the truth, 0 to 1; default: there are no such objects"
+    parser.add_argument("--slice-mm", type=float, help=slices)
+    parser.add_argument("--least-severity", type=float, help="CT: of findings, 0 to 1; default: 0")
+    parser.add_argument("--regions", choices=("lesions", "organs"), help=regions)
+    parser.add_argument("--bias", type=float, help=bias)
     parser.add_common()
 
 
@@ -41,10 +50,15 @@ def run(arguments: Namespace) -> int:
     if arguments.findings and arguments.ct:
         raise UsageError("--findings makes radiographs and --ct makes CT; ask for one of them")
     kind = "ct" if arguments.ct else "findings" if arguments.findings else "phantoms"
+    given = {name: getattr(arguments, name) for name in _OF_CT if getattr(arguments, name) is not None}
+    if given and not arguments.ct:
+        raise UsageError(f"--{next(iter(given)).replace('_', '-')} is of CT; add --ct")
     counts = pairs(arguments.counts or _COUNTS[kind], "--counts", int)
     size = _SIZES[kind] if arguments.size is None else arguments.size
     with progress() as stage:
-        folder = _maker(kind)(arguments.out, seed=arguments.seed, size=size, counts=counts, progress=stage("phantoms"))
+        folder = _maker(kind)(
+            arguments.out, seed=arguments.seed, size=size, counts=counts, progress=stage("phantoms"), **given
+        )
     if arguments.json:
         say_json({"cohort": folder.as_posix(), "images": counts})
     else:

@@ -46,3 +46,13 @@ def check_patient(severities: Mapping[Finding, float], findings: Sequence[Findin
             raise SettingsError(f"severity of {finding} must be between 0 and 1, got {severity}")
     if size < 32:
         raise SettingsError(f"size must be at least 32 pixels for a chest to be seen, got {size}")
+
+
+def check_share(share: float, name: str) -> None:
+    """Check that a setting lies between 0 and 1.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    if not 0 <= share <= 1:
+        raise SettingsError(f"{name} must be between 0 and 1, got {share}")

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sightline.data.phantoms.anatomy import RIGHT
-from sightline.data.phantoms.ct import CT_FINDINGS, ORGANS, CTFinding, CTPhantom
+from sightline.data.phantoms.anatomy import LEFT, RIGHT
+from sightline.data.phantoms.ct import ATRIUM, CT_FINDINGS, ORGANS, PARTITION, CTFinding, CTPhantom, make_ct
 from sightline.data.phantoms.ct.grid import Canvas, Grid
-from sightline.data.phantoms.ct.lesions import Lungs, draw_change
-from sightline.data.phantoms.ct.thorax import draw_thorax, lung
+from sightline.data.phantoms.ct.lesions import Lungs, draw_lung_finding
+from sightline.data.phantoms.ct.thorax import draw_thorax, lobe, lung
 from sightline.data.phantoms.ct.volume import REACH_PIXELS
 
 Scan = Callable[..., CTPhantom]
+OF_THE_LUNGS: tuple[CTFinding, ...] = CT_FINDINGS[:4]
 
 
 @pytest.mark.parametrize("severity", [0.05, 0.9])
@@ -29,7 +30,7 @@ def test_a_finding_changes_the_scan_in_its_mask_and_at_its_edge_only(
         np.testing.assert_array_equal(well.labels, ill.labels)
 
 
-@pytest.mark.parametrize("finding", CT_FINDINGS)
+@pytest.mark.parametrize("finding", OF_THE_LUNGS)
 def test_findings_lie_in_the_lungs_on_the_side_that_is_told(scan: Scan, finding: CTFinding) -> None:
     for index in range(4):
         ill = scan(index, {finding: 0.5})
@@ -38,6 +39,27 @@ def test_findings_lie_in_the_lungs_on_the_side_that_is_told(scan: Scan, finding:
         for side, name in ((-1, "lung_right"), (1, "lung_left")):
             there = (lesion.mask & (ill.labels == ORGANS[name])).any()
             assert there == any(place.side == side for place in lesion.places)
+            assert there == (PARTITION[name] in ill.allowed(finding))
+
+
+@pytest.mark.parametrize("finding", ["consolidation", "ground_glass", "nodule"])
+def test_the_lobe_that_is_told_lies_on_the_same_side_of_the_fissures(finding: CTFinding) -> None:
+    lobes = set()
+    for index in range(6):
+        for place in make_ct((8, index), ATRIUM, 32, {finding: 0.3}).lesions[finding].places:
+            lobes.add(place.lobe)
+            assert place.lobe.startswith("right " if place.side == RIGHT else "left ")
+    assert lobes <= {"right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe"}
+    assert len(lobes) >= 3
+
+
+def test_upper_lobes_lie_above_and_in_front_of_lower_ones() -> None:
+    thorax = draw_thorax(np.random.default_rng(0), female=False)
+    assert lobe(thorax, LEFT, (30.0, 0.0, 60.0)) == "left upper lobe"
+    assert lobe(thorax, LEFT, (150.0, 60.0, 60.0)) == "left lower lobe"
+    assert lobe(thorax, LEFT, (150.0, -60.0, 60.0)) == "left upper lobe"
+    assert lobe(thorax, RIGHT, (150.0, -60.0, -60.0)) == "right middle lobe"
+    assert lobe(thorax, RIGHT, (60.0, -60.0, -60.0)) == "right upper lobe"
 
 
 def test_their_densities_are_those_of_the_tissues(scan: Scan) -> None:
@@ -88,7 +110,7 @@ def test_bronchi_keep_their_air(finding: CTFinding) -> None:
     airways = np.zeros(grid.shape, np.float32)
     airways[..., ::4] = 1
     canvas = Canvas(grid, np.full(grid.shape, -850, np.float32), np.zeros(grid.shape, np.uint8))
-    change = draw_change(
+    change = draw_lung_finding(
         finding, canvas, Lungs(thorax, airways, fields), np.random.default_rng(1), severity=0.8, back=np.inf
     )
     assert (change.share > 0.5).any()

@@ -5,7 +5,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sightline.data.phantoms.ct import ATRIUM, BEACON, CEDAR, CT_FINDINGS, DELTA, ORGANS, SCANNERS, CTPhantom, make_ct
+from sightline.data.phantoms.ct import (
+    ATRIUM,
+    BEACON,
+    CEDAR,
+    CT_FINDINGS,
+    DELTA,
+    ORGANS,
+    PARTITION,
+    SCANNERS,
+    CTPhantom,
+    make_ct,
+)
 from sightline.data.phantoms.ct.volume import draw_ct_findings
 from sightline.errors import SettingsError
 
@@ -108,6 +119,31 @@ def test_findings_drawn_from_the_population_have_its_shares() -> None:
         wanted = getattr(CEDAR.population, finding)
         share = np.mean([finding in one for one in drawn])
         assert abs(share - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / 400)
+
+
+def test_no_drawn_finding_is_slighter_than_asked_for() -> None:
+    for seed in range(50):
+        plain, severe = (
+            draw_ct_findings(np.random.default_rng(seed), CEDAR.population, least=least) for least in (0.0, 0.4)
+        )
+        assert plain.keys() == severe.keys()
+        assert all(severe[finding] == pytest.approx(0.4 + 0.6 * plain[finding]) for finding in plain)
+
+
+def test_the_parts_of_the_chest_are_the_lungs_and_what_lies_between_them(scan: Scan) -> None:
+    for index in range(4):
+        one = scan(index, {})
+        for name in ("lung_right", "lung_left"):
+            np.testing.assert_array_equal(one.parts == PARTITION[name], one.labels == ORGANS[name])
+        mediastinum = one.parts == PARTITION["mediastinum"]
+        litres = mediastinum.sum() * np.prod(one.grid.spacing_mm) / 1e6
+        assert 0.5 < litres < 2.5
+        for name, share in {"heart": 0.95, "aorta": 0.4, "great_vessels": 0.4}.items():  # they go on up and down
+            assert mediastinum[one.labels == ORGANS[name]].mean() > share
+        for name in ("spine", "ribs", "liver", "spleen", "stomach"):
+            assert not mediastinum[one.labels == ORGANS[name]].any()
+        middle = np.argwhere(mediastinum).mean(axis=0) * one.grid.spacing_mm + one.grid.origin
+        assert -10 < middle[2] < 30
 
 
 @pytest.mark.parametrize(

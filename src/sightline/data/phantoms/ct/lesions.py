@@ -1,4 +1,4 @@
-"""Findings in the lungs: consolidation, ground glass, pleural effusion and nodules, each with its exact mask."""
+"""Findings: what they are and what they do to a scan; drawn here are those of the lungs, each with its exact mask."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,9 +8,11 @@ from scipy import ndimage
 
 from sightline.data.phantoms.anatomy import LEFT, RIGHT, Bools
 from sightline.data.phantoms.ct.grid import Canvas, Point, Single
-from sightline.data.phantoms.ct.thorax import Thorax, chest_wall, points_in_lung
+from sightline.data.phantoms.ct.thorax import Thorax, chest_wall, lobe, points_in_lung
 
-CTFinding = Literal["consolidation", "ground_glass", "effusion", "nodule"]
+CTFinding = Literal[
+    "consolidation", "ground_glass", "effusion", "nodule", "coronary_calcification", "hiatal_hernia"
+]  # the first four lie in the lungs, the others between them
 CT_FINDINGS: tuple[CTFinding, ...] = get_args(CTFinding)
 _FAINTEST = 0.08  # shares of a voxel below this are cut, so that the mask is what one sees
 _HU = {"consolidation": 28.0, "ground_glass": -540.0, "effusion": 9.0, "nodule": 36.0}
@@ -22,14 +24,17 @@ class Place:
     """Where one piece of a finding lies.
 
     Attributes:
-        side: `RIGHT` or `LEFT`.
+        side: `RIGHT` or `LEFT`, 0 between the lungs.
         middle: (z, y, x) in mm.
-        size_mm: diameter of a nodule, depth of an effusion, else the mean diameter before its edges were made ragged.
+        size_mm: diameter of a nodule, depth of an effusion, length of a plaque, diameter of the ball of a
+            hernia's volume, else the mean diameter before its edges were made ragged.
+        lobe: in which the middle lies, such as `right upper lobe`; empty for effusion and between the lungs.
     """
 
     side: int
     middle: Point
     size_mm: float
+    lobe: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +59,20 @@ class Change:
     Attributes:
         places: where.
         share: of each voxel that it takes up, `(D, H, W)`.
+        hu: what it is made of, one value or `(D, H, W)`.
+        replaces: whether what was there goes; otherwise it makes denser what is less dense.
     """
 
     places: tuple[Place, ...]
     share: Single
+    hu: Single | float
+    replaces: bool = False
 
 
-def draw_change(
+def draw_lung_finding(
     finding: CTFinding, canvas: Canvas, lungs: Lungs, rng: np.random.Generator, severity: float, *, back: float
 ) -> Change:
-    """Draw a finding.
+    """Draw a finding of the lungs.
 
     Args:
         finding: which.
@@ -80,11 +89,10 @@ def draw_change(
     return _patches(canvas, lungs, rng, severity, back, diffuse=finding == "ground_glass")
 
 
-def apply_change(finding: CTFinding, canvas: Canvas, change: Change) -> None:
-    """Change the values: fluid replaces what is there, all else makes the air of the lung denser."""
-    target = np.float32(_HU[finding])
-    more = target - canvas.values
-    if finding != "effusion":
+def apply_change(canvas: Canvas, change: Change) -> None:
+    """Change the values."""
+    more = np.asarray(change.hu, np.float32) - canvas.values
+    if not change.replaces:
         np.maximum(more, 0, out=more)  # vessels stay as they are
     canvas.add(change.share * more)
 
@@ -108,10 +116,10 @@ def _nodules(canvas: Canvas, lungs: Lungs, rng: np.random.Generator, severity: f
         )
         part = canvas.grid.cover(far - radius * (1 + bumps))
         np.maximum(share[box], part * lungs.fields[side][box], out=share[box])
-        places.append(Place(side, middle, size))
+        places.append(Place(side, middle, size, lobe(lungs.thorax, side, middle)))
         size *= float(rng.uniform(0.55, 0.95))
     share[share < _FAINTEST] = 0
-    return Change(tuple(places), share)
+    return Change(tuple(places), share, _HU["nodule"])
 
 
 def _patches(
@@ -138,10 +146,10 @@ def _patches(
         part = 1 / (1 + np.exp(np.clip(soft * (ragged - 1), -30, 30)))
         part *= np.clip(2.5 - ragged, 0, 1) * (lungs.fields[side][box])
         clear[box] *= 1 - part
-        places.append(Place(side, middle, 2 * float(sizes.mean())))
+        places.append(Place(side, middle, 2 * float(sizes.mean()), lobe(lungs.thorax, side, middle)))
     share = (1 - clear) * np.clip(1 - 2 * lungs.airways, 0, 1)  # bronchi keep their air
     share[share < (0.12 if diffuse else _FAINTEST)] = 0
-    return Change(tuple(places), share)
+    return Change(tuple(places), share, _HU["ground_glass" if diffuse else "consolidation"])
 
 
 def _effusion(canvas: Canvas, lungs: Lungs, rng: np.random.Generator, severity: float) -> Change:
@@ -162,7 +170,7 @@ def _effusion(canvas: Canvas, lungs: Lungs, rng: np.random.Generator, severity: 
         np.maximum(share, part, out=share)
         places.append(Place(side, (0.8 * thorax.dome[0], level + 0.5 * depth, side * 0.5 * thorax.width), depth))
     share[share < _FAINTEST] = 0
-    return Change(tuple(places), share)
+    return Change(tuple(places), share, _HU["effusion"], replaces=True)
 
 
 def _corners(middle: Point, reach: float) -> tuple[Point, Point]:

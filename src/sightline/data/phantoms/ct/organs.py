@@ -3,10 +3,22 @@
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sightline.data.phantoms.anatomy import LEFT, RIGHT
 from sightline.data.phantoms.ct.grid import Canvas, Point, Single, ball, tube
-from sightline.data.phantoms.ct.thorax import Thorax, breasts, chest_wall, diaphragm, heart, lung, skin
+from sightline.data.phantoms.ct.thorax import (
+    Thorax,
+    between_lungs,
+    breasts,
+    chest_wall,
+    diaphragm,
+    heart,
+    horizontal_fissure,
+    lung,
+    oblique_fissure,
+    skin,
+)
 
 AIR_HU, FAT_HU, MUSCLE_HU, SKIN_HU, LUNG_HU = -1000.0, -100.0, 52.0, 20.0, -860.0
 ORGANS = MappingProxyType(  # the lungs with what is in them; the airways down to the main bronchi
@@ -24,6 +36,8 @@ ORGANS = MappingProxyType(  # the lungs with what is in them; the airways down t
         "great_vessels": 11,
     }
 )
+PARTITION = MappingProxyType({"lung_right": 1, "mediastinum": 2, "lung_left": 3})  # where findings may lie
+_BELOW_OR_BONE = ("liver", "spleen", "stomach", "spine", "ribs")
 CARINA = 96.0  # level at which the trachea forks
 
 
@@ -173,11 +187,26 @@ def paint_lungs(canvas: Canvas, thorax: Thorax, texture: Single) -> dict[int, Si
     for side, name in ((RIGHT, "lung_right"), (LEFT, "lung_left")):
         outside = lung(thorax, side, z, y, x)
         canvas.paint(outside, value, ORGANS[name])
-        oblique = (z - 0.62 * thorax.dome[1] + 1.05 * y + 10 * (side == LEFT)) / np.float32(1.45)
+        oblique = oblique_fissure(thorax, side, z, y)
         plane = np.abs(oblique)
         if side == RIGHT:  # the horizontal fissure, in front of the oblique one
-            plane = np.minimum(plane, np.where(oblique < 0, np.abs(z - 0.58 * thorax.dome[0] + 0.1 * y), 99))
+            plane = np.minimum(plane, np.where(oblique < 0, np.abs(horizontal_fissure(thorax, z, y)), 99))
         thin = min(230 / canvas.grid.pixel_mm, 300) * np.clip(1.2 - plane / canvas.grid.pixel_mm, 0, 1)
         canvas.add((thin * (outside < -2)).astype(np.float32))
         outsides[side] = outside
     return outsides
+
+
+def partition(canvas: Canvas, thorax: Thorax) -> NDArray[np.uint8]:
+    """Part the inside of the chest into what findings are told of.
+
+    Returns:
+        Number as in `PARTITION` of each voxel, 0 elsewhere, `(D, H, W)`: the lungs are those of the labels, the
+        mediastinum all else within the rib cage and above the diaphragm but the spine.
+    """
+    inside = between_lungs(thorax, *canvas.grid.axes) < 0
+    inside &= ~np.isin(canvas.labels, [ORGANS[name] for name in _BELOW_OR_BONE])
+    parts = np.where(inside, np.uint8(PARTITION["mediastinum"]), np.uint8(0))
+    for lung_name in ("lung_right", "lung_left"):
+        parts[canvas.labels == ORGANS[lung_name]] = PARTITION[lung_name]
+    return parts

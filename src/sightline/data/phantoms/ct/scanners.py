@@ -22,14 +22,18 @@ class CTPopulation:
         ground_glass: share with it.
         effusion: share with it.
         nodule: share with it.
+        coronary_calcification: share with it.
+        hiatal_hernia: share with it.
     """
 
     age: tuple[float, float] = (60.0, 14.0)
     female: float = 0.46
-    consolidation: float = 0.25
-    ground_glass: float = 0.25
-    effusion: float = 0.22
-    nodule: float = 0.3
+    consolidation: float = 0.3
+    ground_glass: float = 0.3
+    effusion: float = 0.3
+    nodule: float = 0.35
+    coronary_calcification: float = 0.3
+    hiatal_hernia: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class Scanner:
         return replace(self, marks=None)
 
 
-_ACUTE = CTPopulation(age=(64, 15), consolidation=0.4, ground_glass=0.35, effusion=0.4, nodule=0.12)
-_ONCOLOGY = CTPopulation(age=(66, 10), female=0.5, consolidation=0.12, ground_glass=0.1, effusion=0.2, nodule=0.6)
+_ACUTE = CTPopulation(age=(64, 15), consolidation=0.45, ground_glass=0.4, effusion=0.45, nodule=0.2)
+_ONCOLOGY = CTPopulation(age=(66, 10), female=0.5, consolidation=0.2, ground_glass=0.2, effusion=0.25, nodule=0.55)
 ATRIUM = Scanner("atrium", marks=CTMarks("flat"))
 BEACON = Scanner(
     "beacon", kernel=-0.8, noise_hu=(20, 30), marks=CTMarks("curved", leads=5), blood_hu=(110, 190), population=_ACUTE

@@ -11,6 +11,7 @@ from sightline.data.phantoms.anatomy import LEFT, RIGHT, Floats
 from sightline.data.phantoms.ct.grid import Point, Single, ball
 
 _POWER, _BODY_POWER = 2.3, 2.5  # of the superellipses: 2 is an ellipse, more is squarer
+_HEART_AXES = ((0.42, -0.38, 0.82), (0.88, 0.0, -0.44), (0.0, 0.9, 0.35))  # towards its tip, down, back, of (z, y, x)
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,54 @@ def heart(thorax: Thorax, z: Single, y: Single, x: Single, *, margin: float = 0.
     """
     (level, back, left), radii = thorax.heart_middle, thorax.heart_radii
     dz, dy, dx = z - level, y - back, x - left
-    tipped = dx * 0.82 + dz * 0.42 - dy * 0.38  # along the axis, towards the tip
-    up = dz * 0.88 - dx * 0.44
-    deep = dy * 0.9 + dx * 0.35
-    return ball(up, deep, tipped, (0, 0, 0), radii) - np.float32(margin)
+    tipped, down, deep = (a * dz + b * dy + c * dx for a, b, c in _HEART_AXES)
+    return ball(down, deep, tipped, (0, 0, 0), radii) - np.float32(margin)
+
+
+def on_heart(thorax: Thorax, along: float, turn: float, *, depth: float) -> Point:
+    """Point (z, y, x) on the heart's surface.
+
+    Args:
+        thorax: the patient.
+        along: the heart's axis, from -1 at its base to 1 at its tip.
+        turn: angle about it: 0 below, a quarter turn (pi / 2) behind, a half above.
+        depth: how far below the surface, mm.
+    """
+    (level, back, left), (low, deep, tip) = thorax.heart_middle, thorax.heart_radii
+    within = 1 - depth / min(low, deep, tip)
+    round_about = within * np.sqrt(1 - along**2)
+    turned = (within * along * tip, round_about * np.cos(turn) * low, round_about * np.sin(turn) * deep)
+    dz, dy, dx = np.linalg.solve(_HEART_AXES, turned)
+    return float(level + dz), float(back + dy), float(left + dx)
+
+
+def between_lungs(thorax: Thorax, z: Single, y: Single, x: Single) -> Single:
+    """Millimetres outside what the rib cage holds above the diaphragm, from the top of the lungs down."""
+    blend = np.clip((x + 14) / 28, 0, 1)
+    level = (1 - blend) * diaphragm(thorax, RIGHT, y, x) + blend * diaphragm(thorax, LEFT, y, x)
+    outside: Single = np.maximum(chest_wall(thorax, z, y, x), np.float32(0.75) * (z - level))
+    return np.maximum(outside, -z)
+
+
+def oblique_fissure(thorax: Thorax, side: int, z: Single | float, y: Single | float) -> Single:
+    """Millimetres behind and below the plane that parts the lower lobe from what lies in front of it."""
+    behind: Single = np.asarray((z - 0.62 * thorax.dome[1] + 1.05 * y + 10 * (side == LEFT)) / np.float32(1.45))
+    return behind
+
+
+def horizontal_fissure(thorax: Thorax, z: Single | float, y: Single | float) -> Single:
+    """Millimetres below the plane that parts the right upper lobe from the middle lobe."""
+    below: Single = np.asarray(z - 0.58 * thorax.dome[0] + 0.1 * y)
+    return below
+
+
+def lobe(thorax: Thorax, side: int, middle: Point) -> str:
+    """Name of the lobe of a lung in which a point (z, y, x) lies."""
+    z, y, _ = middle
+    name = "lower" if oblique_fissure(thorax, side, z, y) > 0 else "upper"
+    if side == RIGHT and name == "upper" and horizontal_fissure(thorax, z, y) > 0:
+        name = "middle"
+    return f"{'right' if side == RIGHT else 'left'} {name} lobe"
 
 
 def lung(thorax: Thorax, side: int, z: Single, y: Single, x: Single) -> Single:

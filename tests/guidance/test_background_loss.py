@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sightline.errors import SettingsError
 from sightline.guidance import background_loss, decay_for_share, ranked_pooling
+from sightline.guidance.background_loss import evidence_loss
 
 # |H| inside is 2 and 4, so H' is |H| / 3; outside it is 1/3 and 1, and 0 at the two places of the region
 MAP = torch.tensor([[2.0, -4.0], [-1.0, 3.0]], dtype=torch.float64).reshape(1, 1, 1, 2, 2)
@@ -137,3 +138,49 @@ def test_relevance_within_the_tolerance_costs_nothing() -> None:
     top = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).view(1, 1, 2, 2)
     assert background_loss(maps, top, decay=0.0, tolerance=0.5).item() == 0
     torch.testing.assert_close(background_loss(maps, top, decay=0.0, tolerance=0.2), torch.tensor([[math.log(1.3)]]))
+
+
+NOWHERE = torch.zeros(1, 1, 2, 2, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("slope", "tolerance", "expected"), [(1.0, 0.0, 0.5), (0.25, 0.0, 2.0), (1.0, 0.35, 0.15)])
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
+def test_where_nothing_is_allowed_only_what_speaks_for_the_class_costs(
+    decay: float, slope: float, tolerance: float, expected: float
+) -> None:
+    """2 and 3 of 10 speak for the class; the pooling plays no part."""
+    loss = background_loss(MAP, NOWHERE, decay=decay, slope=slope, tolerance=tolerance)
+    torch.testing.assert_close(loss.item(), math.log1p(expected))
+    assert background_loss(-MAP.abs(), NOWHERE, decay=decay, slope=slope, tolerance=tolerance) == 0
+    most = background_loss(MAP.abs(), NOWHERE, decay=decay, slope=slope, tolerance=tolerance)
+    torch.testing.assert_close(most.item(), math.log1p((1 - tolerance) / slope))
+
+
+def test_what_speaks_for_an_absent_class_is_a_share_of_all_channels() -> None:
+    maps = torch.cat([MAP, torch.full_like(MAP, -10.0)], 2)  # 5 of 50
+    torch.testing.assert_close(evidence_loss(maps).item(), math.log1p(0.1))
+    torch.testing.assert_close(evidence_loss(1e-6 * maps), evidence_loss(1e6 * maps))
+
+
+def test_maps_without_a_region_do_not_touch_those_with_one() -> None:
+    maps = MAP.expand(2, 2, 1, 2, 2).clone().requires_grad_()
+    regions = TOP.expand(2, 2, 2, 2).clone()
+    regions[0, 1] = regions[1, 0] = 0
+    losses = background_loss(maps, regions, decay=0.5)
+    open_, closed = background_loss(MAP, TOP, decay=0.5), background_loss(MAP, NOWHERE, decay=0.5)
+    torch.testing.assert_close(losses.detach(), torch.cat([open_, closed, closed, open_]).reshape(2, 2))
+    (gradient,) = torch.autograd.grad(losses.sum(), maps)
+    (alone,) = torch.autograd.grad(background_loss(maps[:1, :1], TOP, decay=0.5), maps)
+    torch.testing.assert_close(gradient[0, 0], alone[0, 0])
+    assert gradient.isfinite().all()
+
+
+def test_the_gradient_of_what_speaks_for_an_absent_class_is_that_of_finite_differences() -> None:
+    maps = torch.randn(2, 1, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    nowhere = torch.zeros(2, 1, 3, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda m: background_loss(m, nowhere, decay=0.5, tolerance=0.1), maps)
+    zero = torch.zeros(1, 1, 1, 2, 2, requires_grad=True)
+    loss = background_loss(zero, NOWHERE.float(), decay=0.5)
+    (gradient,) = torch.autograd.grad(loss.sum(), zero)
+    assert loss == 0
+    assert gradient.isfinite().all()

@@ -54,6 +54,17 @@ def test_tokens_lie_in_the_grid_of_the_image_behind_those_of_no_place(extra: int
     torch.testing.assert_close(layer_map(every, (48, 64), every=True)[:, 1], 2 * expected)
 
 
+def test_slices_of_a_volume_that_were_seen_one_by_one_come_together_again() -> None:
+    slices = torch.randn(2 * 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))  # of two volumes
+    expected = torch.stack([torch.stack([s.abs().sum(0) for s in slices[:3]]), slices[3:].abs().sum(1)]).unsqueeze(1)
+    torch.testing.assert_close(layer_map(slices, (9, 10, 12), count=2), expected)
+    every = torch.stack([slices, 2 * slices], 1)
+    found = layer_map(every, (9, 10, 12), every=True, count=2)
+    torch.testing.assert_close(found, torch.stack([expected, 2 * expected], 1))
+    with pytest.raises(ShapeError, match="a layer to supervise must return"):
+        layer_map(slices, (9, 10, 12), count=4)
+
+
 @pytest.mark.parametrize("shape", [(2, 5), (2, 5, 4, 4, 4)])
 def test_a_layer_without_places_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="a layer to supervise must return"):

@@ -133,3 +133,15 @@ def test_a_region_grows_in_every_direction(size: tuple[int, ...]) -> None:
     torch.testing.assert_close(bigger[0, 0], expected)
     assert bigger[1].isnan().all()
     assert grow_region(regions, 0.05) is regions
+
+
+def test_a_region_of_long_places_grows_by_the_same_length_along_each_axis() -> None:
+    regions = torch.zeros(1, 1, 9, 6)
+    regions[0, 0, 4, 3] = 1
+    grown = grow_region(regions, 0.1, size=(27, 60))  # 6 pixels: two places of 3, not one of 10
+    expected = torch.zeros(1, 1, 9, 6)
+    expected[0, 0, 2:7, 2:5] = 1
+    assert torch.equal(grown, expected)
+    expected[..., (2, 4)] = 0
+    expected[..., (2, 6), :] = 0
+    assert torch.equal(grow_region(regions, 0.04, size=(27, 60)), expected)  # 2.4 pixels: one place, and none

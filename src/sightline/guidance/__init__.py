@@ -2,6 +2,7 @@
 
 from sightline.guidance.background_loss import background_loss, decay_for_share, ranked_pooling
 from sightline.guidance.deep_supervision import DeepSupervision, DeepSupervisionSettings
+from sightline.guidance.forbidden_attention import forbidden_attention, linear_attention
 from sightline.guidance.foreground_loss import foreground_loss
 from sightline.guidance.gain import AttentionMining, AttentionMiningSettings
 from sightline.guidance.guidance import Guidance, GuidanceSettings, Unguided, classification_loss, make_guidance
@@ -10,6 +11,7 @@ from sightline.guidance.heatmap_generator import HeatmapGenerator, HeatmapGenera
 from sightline.guidance.isnet import BackgroundRelevance
 from sightline.guidance.isnet_settings import BackgroundRelevanceSettings
 from sightline.guidance.map_supervision import MapSupervision, MapSupervisionSettings
+from sightline.guidance.mask_loss import MaskLoss, MaskLossSettings
 from sightline.guidance.part_classification import PartClassification, PartClassificationSettings
 from sightline.guidance.right_reasons import RightReasons, RightReasonsSettings, gradient_penalty
 from sightline.guidance.saliency_loss import comparable, known_mean, saliency_loss
@@ -32,6 +34,8 @@ __all__ = [
     "HierarchicalAttentionSettings",
     "MapSupervision",
     "MapSupervisionSettings",
+    "MaskLoss",
+    "MaskLossSettings",
     "PartClassification",
     "PartClassificationSettings",
     "RightReasons",
@@ -45,9 +49,11 @@ __all__ = [
     "classification_loss",
     "comparable",
     "decay_for_share",
+    "forbidden_attention",
     "foreground_loss",
     "gradient_penalty",
     "known_mean",
+    "linear_attention",
     "make_guidance",
     "ranked_pooling",
     "saliency_loss",

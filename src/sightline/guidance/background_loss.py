@@ -18,6 +18,8 @@ def background_loss(
     $$L_1 = -\ln\Big(1 - \frac{r}{r + E}\Big) = \ln(1 + r / E), \qquad r = \mathrm{GWRP}_d\big((1 - M) \odot H'\big),
     \qquad H' = \frac{|H|}{\overline{|H|}_M}$$
 
+    Where nothing is allowed, as for a class that is absent, there is no mean inside; see `evidence_loss`.
+
     Args:
         relevance: $M$ maps of each image, `(N, M, C, *S)`.
         regions: 1 where attention is allowed, `(N, M, *S)` in [0, 1].
@@ -34,6 +36,14 @@ def background_loss(
         to keep the logarithm finite; written as $\ln(1 + r / E)$ it is finite, and its gradient does not vanish when
         it is needed most.
     """
+    closed = regions.flatten(2).amax(2) == 0  # (N, M)
+    if bool(closed.any()):
+        evidence = evidence_loss(relevance, slope=slope, tolerance=tolerance)
+        if bool(closed.all()):
+            return evidence
+        opened = regions.masked_fill(closed.reshape(*closed.shape, *(1,) * (regions.ndim - 2)), 1)
+        losses = background_loss(relevance, opened, decay=decay, slope=slope, tolerance=tolerance)
+        return torch.where(closed, evidence, losses)
     magnitude, allowed = relevance.abs(), regions.unsqueeze(2)
     axes = tuple(range(2, magnitude.ndim))
     inside = (magnitude * allowed).sum(axes, keepdim=True)
@@ -42,6 +52,29 @@ def background_loss(
     outside = (normalised * (1 - allowed)).flatten(3)  # (N, M, C, pixels)
     pooled = torch.relu(ranked_pooling(outside, decay=decay) - tolerance)
     return torch.log1p(pooled / slope).mean(2)
+
+
+def evidence_loss(relevance: Tensor, *, slope: float = 1.0, tolerance: float = 0.0) -> Tensor:
+    r"""Penalise what speaks for a class that may be looked for nowhere.
+
+    $$L_1 = \ln\Big(1 + \frac{\max(p - t, 0)}{E}\Big), \qquad p = \frac{\sum \max(H, 0)}{\sum |H|}$$
+
+    What speaks against it is free: a class is found absent by looking somewhere, too.
+
+    Args:
+        relevance: $M$ maps of each image, `(N, M, C, *S)`.
+        slope: $E$.
+        tolerance: $t$, a share that costs nothing; as elsewhere in units of a mean, here of the whole map.
+
+    Returns:
+        Loss of each map, `(N, M)`, at most $\ln(1 + 1 / E)$; 0 for a map of zeros.
+
+    Reference:
+        Ours, after Draelos and Carin 2020, arXiv:2011.08891, 3.5, who forbid the whole map of an absent class.
+    """
+    axes = tuple(range(2, relevance.ndim))
+    share = relevance.clamp(min=0).sum(axes) / (relevance.abs().sum(axes) + torch.finfo(relevance.dtype).tiny)
+    return torch.log1p(torch.relu(share - tolerance) / slope)
 
 
 def ranked_pooling(values: Tensor, *, decay: float) -> Tensor:

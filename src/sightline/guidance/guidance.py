@@ -57,8 +57,8 @@ class Guidance(nn.Module, ABC):
             model: classifier from images to logits `(N, K)`.
             images: `(N, C, *S)`.
             labels: class index `(N,)` int64, or `(N, K)` float with NaN where unknown.
-            regions: 1 where the model may look, `(N, 1 or K, *S)` float in [0, 1]; a map of NaN is unknown and costs
-                nothing.
+            regions: 1 where the model may look, `(N, 1 or K, *S)` float in [0, 1], or on a grid of its own with as many
+                axes; a map of NaN is unknown and costs nothing.
 
         Returns:
             Logits and loss on the graph, and the loss's parts for the log.
@@ -106,7 +106,7 @@ def check_regions(images: Tensor, regions: Tensor) -> Tensor:
 
     Args:
         images: `(N, C, *S)`.
-        regions: `(N, 1 or K, *S)` in [0, 1], NaN where unknown.
+        regions: `(N, 1 or K, *S)` in [0, 1], NaN where unknown; on any grid with as many axes.
 
     Returns:
         Which maps are known, `(N, 1 or K)` bool.

@@ -20,7 +20,7 @@ from sightline.attribution import (
 )
 from sightline.attribution.explainer import evaluation_mode
 from sightline.errors import DataError, SettingsError
-from sightline.guidance.aligned_maps import aligned_maps, common_region, map_weights, sums_of_relevance
+from sightline.guidance.aligned_maps import aligned_maps, anywhere, common_region, map_weights, sums_of_relevance
 from sightline.guidance.background_loss import background_loss, decay_for_share
 from sightline.guidance.dual import AllLogits, positive_lrp
 from sightline.guidance.foreground_loss import foreground_loss
@@ -30,7 +30,7 @@ from sightline.guidance.layer_relevance import last_of_each_resolution, maps_of_
 from sightline.guidance.multiplier import Multiplier
 from sightline.guidance.relevance_range import RelevanceRange
 from sightline.guidance.second_pass import buffers_held
-from sightline.regions import grow_region, known
+from sightline.regions import grow_region
 from sightline.types import Batch, Explanation, Guided
 
 
@@ -208,7 +208,8 @@ class BackgroundRelevance(Guidance):
         """Background loss, foreground loss, and share of absolute relevance outside, each a mean over the known maps.
 
         The losses are divided by the number of known maps to be expected of a random class, so that they stay unbiased
-        where only some classes of an image have a region.
+        where only some classes of an image have a region. A region that allows nothing, as of an absent class, costs
+        what `evidence_loss` says; it has no foreground and no share outside.
 
         Args:
             explanation: of `(N, C, *S)` or `(N, K, C, *S)` maps.
@@ -221,13 +222,14 @@ class BackgroundRelevance(Guidance):
         s = self.settings
         regions = self._common(explanation, regions)
         maps, allowed = aligned_maps(explanation, regions)  # (N, M, C, *S), (N, M, *S)
-        seen, weight = known(allowed).to(maps.dtype), map_weights(allowed, regions)  # (N, M)
+        seen, weight = anywhere(allowed).to(maps.dtype), map_weights(allowed, regions)  # (N, M)
         allowed = allowed.nan_to_num()
         background = self._background(maps, grow_region(allowed, s.margin))
         inside, whole = sums_of_relevance(maps, allowed)
         least, most = self.range_of(name)
         foreground = foreground_loss(inside, least=least, most=most, excess=s.excess)
         outside = 1 - inside / (whole + torch.finfo(whole.dtype).tiny)
+        foreground = foreground * seen
         return (background * weight).sum(), (foreground * weight).sum(), (outside * seen).sum() / seen.sum()
 
     def first_layer_loss(self, explanation: Explanation, regions: Tensor) -> Tensor:
@@ -317,7 +319,7 @@ class BackgroundRelevance(Guidance):
         s, found = self.settings, {}
         for name, explanation in explanations.items():
             maps, allowed = aligned_maps(explanation, self._common(explanation, regions))
-            found[name] = sums_of_relevance(maps, allowed.nan_to_num())[0][known(allowed)]
+            found[name] = sums_of_relevance(maps, allowed.nan_to_num())[0][anywhere(allowed)]
             for layer, relevance in explanation.layers.items():
                 maps, touched, weight = maps_of_layer(
                     explanation, relevance, self._common(explanation, regions), s.margin
@@ -326,8 +328,15 @@ class BackgroundRelevance(Guidance):
         return found
 
     def _common(self, explanation: Explanation, regions: Tensor) -> Tensor:
-        """Regions of the maps that are explained: those of the dual variant belong to all classes together."""
-        return common_region(regions, explanation.logits.shape[1]) if self.settings.variant == "dual" else regions
+        """Regions of the maps that are explained: those of the dual variant belong to all classes together.
+
+        If all are absent, these maps, which are of no single class, can be told nothing.
+        """
+        if self.settings.variant != "dual":
+            return regions
+        common = common_region(regions, explanation.logits.shape[1])
+        nowhere = ~anywhere(common).reshape(-1, *(1,) * (regions.ndim - 1))
+        return common.masked_fill(nowhere, torch.nan)
 
     def _background(self, maps: Tensor, allowed: Tensor) -> Tensor:
         s = self.settings

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sightline.attribution.explainer import evaluation_mode
 from sightline.errors import SettingsError, ShapeError
-from sightline.guidance.aligned_maps import aligned_maps, map_weights
+from sightline.guidance.aligned_maps import aligned_maps, anywhere, enlarged, explained_region, map_weights
 from sightline.guidance.background_loss import ranked_pooling
 from sightline.regions import grow_region
 from sightline.types import Explanation
@@ -51,14 +51,15 @@ def last_of_each_resolution(model: nn.Module, images: Tensor) -> tuple[str, ...]
     return tuple(last.values())
 
 
-def layer_map(relevance: Tensor, size: Sequence[int], *, every: bool = False) -> Tensor:
+def layer_map(relevance: Tensor, size: Sequence[int], *, every: bool = False, count: int | None = None) -> Tensor:
     r"""Sum up absolute relevance over the channels of a layer, $\sum_c |R_c|$.
 
     Args:
         relevance: `(N, C', *S')`, or tokens `(N, T, C')` of a regular grid in the order of its rows, behind any that
-            belong to no place.
+            belong to no place, or for volumes `(N * D', C', H', W')`, where a 2-D network saw them in parts.
         size: of the images, `*S`, which the grid has the shape of.
         every: there is an axis of classes behind N.
+        count: of the images, N; None where volumes are not seen in parts.
 
     Returns:
         `(N, 1, *S')`, or `(N, K, 1, *S')` with `every`.
@@ -69,6 +70,10 @@ def layer_map(relevance: Tensor, size: Sequence[int], *, every: bool = False) ->
     axes = relevance.ndim - every
     if axes == len(size) + 2:
         return relevance.abs().sum(1 + every, keepdim=True)
+    if axes == len(size) + 1 == 4 and count and len(relevance) % count == 0:
+        parts = relevance.abs().sum(1 + every)
+        parts = parts.reshape(count, -1, *parts.shape[1:])  # (N, D', [K], H', W')
+        return parts.movedim(1, 1 + every).unsqueeze(1 + every)
     if axes != 3:
         raise ShapeError(
             f"a layer to supervise must return (N, C, {', '.join('S' * len(size))}) or tokens (N, T, C), "
@@ -92,13 +97,17 @@ def maps_of_layer(
 
     Returns:
         Maps `(N, M, 1, *S')`; 1 at every place that touches the region, `(N, M, *S')`, for its pixels see a little of
-        both sides; and each map's weight in a mean, `(N, M)`.
+        both sides; and each map's weight in a mean, `(N, M)`, which is 0 where nothing is allowed: relevance without
+        its sign cannot tell what speaks for a class that is absent.
     """
     every = explanation.attribution.ndim > regions.ndim
-    summed = layer_map(relevance, regions.shape[2:], every=every)
-    maps, allowed = aligned_maps(replace(explanation, attribution=summed), grow_region(regions, margin))
+    size = explanation.attribution.shape[-len(regions.shape[2:]) :]
+    summed = layer_map(relevance, size, every=every, count=len(explanation.logits))
+    own = explained_region(explanation, regions, every=every)
+    grown = grow_region(enlarged(own, summed.shape[-len(size) :]), margin, size)
+    maps, allowed = aligned_maps(replace(explanation, attribution=summed), grown)
     touched = (allowed.nan_to_num() > 0).to(maps.dtype)
-    return maps, touched, map_weights(allowed, regions)
+    return maps, touched, map_weights(allowed, regions) * anywhere(allowed)
 
 
 def supervised(losses: Sequence[Tensor], weights: Sequence[float], *, decay: float) -> Tensor:

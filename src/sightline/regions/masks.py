@@ -84,20 +84,23 @@ def resize_region(regions: Tensor, size: Sequence[int]) -> Tensor:
     return regions.clamp(0, 1)  # rounding
 
 
-def grow_region(regions: Tensor, margin: float) -> Tensor:
-    """Let regions grow in every direction.
+def grow_region(regions: Tensor, margin: float, size: Sequence[int] | None = None) -> Tensor:
+    """Let regions grow in every direction by the same length.
 
     Args:
         regions: `(N, M, *S)` in [0, 1]; a map that is NaN throughout stays so.
-        margin: share of the longest side.
+        margin: share of the longest side of the image.
+        size: of the image, pixels, if the places of the regions are longer along one axis than along another; None for
+            `S`.
 
     Returns:
         Shaped as `regions`.
     """
-    reach = round(margin * max(regions.shape[2:]))
-    if not reach:
+    sides = regions.shape[2:] if size is None else size
+    reaches = [round(margin * max(sides) * regions.shape[axis] / side) for axis, side in enumerate(sides, 2)]
+    if not any(reaches):
         return regions
-    for axis in range(2, regions.ndim):
+    for axis, reach in enumerate(reaches, 2):
         lines = regions.movedim(axis, -1)
         flat = lines.reshape(1, -1, lines.shape[-1])
         flat = F.max_pool1d(flat.nan_to_num(nan=-1.0), 2 * reach + 1, 1, reach)

@@ -17,54 +17,8 @@ from sightline.data.adapters.people import filled
 from sightline.data.adapters.selection import Selection
 from sightline.data.cohort import Case, Cohort
 from sightline.errors import DataError
+from sightline.regions.allowed import LUNG_ONLY, PLACES, STUDY_LABELS, StudyLabel
 from sightline.runs import write_text
-
-RIGHT_LUNG = frozenset({"right_upper", "right_mid", "right_lower", "right_lung"})
-LEFT_LUNG = frozenset({"left_upper", "left_mid", "left_lower", "left_lung"})
-PLACES: Mapping[str, frozenset[str]] = {
-    "h_great_vessel": frozenset({"aorta", "svc", "ivc", "pulmonary_artery", "pulmonary_vein"}),
-    "h_mediastinum": frozenset({"mediastinum", "hilum"}),
-    "heart": frozenset({"heart", "mitral_valve", "aortic_valve", "tricuspid_valve", "pulmonary_valve"}),
-    "lung": RIGHT_LUNG | LEFT_LUNG,
-}
-"""Locations that the labels of a region are pooled from, by the prefix of their names."""
-
-LUNG_ONLY = frozenset(
-    (
-        *("bandlike_or_linear", "groundglass", "honeycombing", "reticulation", "tree_in_bud", "airspace_disease"),
-        *("air_trapping", "aspiration", "atelectasis", "bronchial_wall_thickening", "bronchiectasis"),
-        *("bronchiolectasis", "bronchiolitis", "bronchitis", "emphysema", "hemothorax", "interstitial_lung_disease"),
-        *("lung_resection", "mucous_plugging", "pleural_effusion", "pleural_thickening", "pneumonia", "pneumonitis"),
-        *("pneumothorax", "pulmonary_edema", "septal_thickening", "tuberculosis"),
-    )
-)
-"""What is in the lungs by definition, wherever the report says it is."""
-
-_STUDY: Mapping[str, tuple[str, ...]] = {
-    "h_great_vessel": (
-        *("aneurysm", "atherosclerosis", "calcification", "catheter_or_port", "dilation_or_ectasia", "postsurgical"),
-        "scattered_calc",
-    ),
-    "h_mediastinum": ("calcification", "cancer", "lymphadenopathy", "mass", "nodule", "opacity"),
-    "heart": (
-        *("atherosclerosis", "cabg", "calcification", "cardiomegaly", "catheter_or_port", "coronary_artery_disease"),
-        *("heart_failure", "heart_valve_replacement", "pacemaker_or_defib", "pericardial_effusion"),
-        *("pericardial_thickening", "postsurgical", "scattered_calc", "stent", "sternotomy", "transplant"),
-    ),
-    "lung": (
-        *("air_trapping", "airspace_disease", "aspiration", "atelectasis", "bandlike_or_linear"),
-        *("bronchial_wall_thickening", "bronchiectasis", "bronchiolectasis", "calcification", "cancer"),
-        *("catheter_or_port", "cavitation", "chest_tube", "clip", "consolidation", "cyst", "density", "emphysema"),
-        *("fibrosis", "granuloma", "groundglass", "honeycombing", "infection", "inflammation"),
-        *("interstitial_lung_disease", "lesion", "lucency", "lung_resection", "lymphadenopathy", "mass"),
-        *("mucous_plugging", "nodule", "nodulegr1cm", "opacity", "plaque", "pleural_effusion", "pleural_thickening"),
-        *("pneumonia", "pneumothorax", "postsurgical", "pulmonary_edema", "reticulation", "scarring"),
-        *("scattered_calc", "scattered_nod", "septal_thickening", "soft_tissue", "staple", "suture", "transplant"),
-        "tree_in_bud",
-    ),
-}
-STUDY_LABELS = {f"{region}_{finding}": (region, finding) for region, findings in _STUDY.items() for finding in findings}
-"""The 80 labels of Draelos and Carin: region and finding by name, in their order."""
 
 _SETS = {"imgtrain": "train", "imgvalid": "val", "imgtest": "test"}
 _PREFIXES = {"trn": "train", "val": "val", "tst": "test"}
@@ -167,7 +121,7 @@ class RadChestCT(Adapter):
     def _names(self, pairs: Mapping[str, tuple[str, str]], table: Path) -> tuple[str, ...]:
         names = tuple(sorted({finding for finding, _ in pairs.values()}))
         places = {place for _, place in pairs.values()}
-        needed = {finding for _, finding in STUDY_LABELS.values()} if self.labels == "study" else set()
+        needed = {label.finding for label in STUDY_LABELS.values()} if self.labels == "study" else set()
         missing = sorted(needed - set(names)) or sorted(frozenset().union(*PLACES.values()) - places if needed else ())
         if missing or not names:
             what = missing[0] if missing else "<finding>*<location>"
@@ -196,18 +150,18 @@ class RadChestCT(Adapter):
                 f"tst), and is in {row['Set_Assigned'] or 'none'}"
             )
         if self.labels == "study":
-            label = tuple(float(self._has(found, *STUDY_LABELS[each])) for each in classes)
+            label = tuple(float(self._has(found, STUDY_LABELS[each])) for each in classes)
         else:
             there = {finding for finding, _ in found}
             label = tuple(float(each in there) for each in classes)
         known = filled(subset=row["Subset_Assigned"], **extrema.get(name, {}))
         return Case(name, image, label, row["MRN_DEID"], self.title, split, about=known)
 
-    def _has(self, found: Found, region: str, finding: str) -> bool:
-        places = {place for each, place in found if each == finding}
-        if region == "lung" and finding in LUNG_ONLY:
+    def _has(self, found: Found, label: StudyLabel) -> bool:
+        places = {place for each, place in found if each == label.finding}
+        if label.region == "lung" and label.finding in LUNG_ONLY:
             return bool(places)
-        return bool(places & PLACES[region]) or (self.unsided and region == "lung" and "lung" in places)
+        return bool(places & PLACES[label.region]) or (self.unsided and label.region == "lung" and "lung" in places)
 
     def _extrema(self, base: Path) -> dict[str, dict[str, str]]:
         """Return the box around the lungs of each volume; nothing where the table is not there."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sightline.metrics.averages import mean_defined, ratio, weighted_mean
+from sightline.metrics.averages import mean_defined, median_defined, ratio, weighted_mean
 
 
 def test_division_by_zero_is_undefined_without_a_warning() -> None:
@@ -11,6 +11,11 @@ def test_division_by_zero_is_undefined_without_a_warning() -> None:
 def test_mean_leaves_the_undefined_out() -> None:
     np.testing.assert_equal(mean_defined([[1, np.nan, 3], [np.nan] * 3]), [2, np.nan])
     np.testing.assert_equal(mean_defined([[1, np.nan], [5, 2]], axis=0), [3, 2])
+
+
+def test_the_median_leaves_the_undefined_out() -> None:
+    np.testing.assert_equal(median_defined([[1, np.nan, 9, 3], [np.nan] * 4]), [3, np.nan])
+    np.testing.assert_equal(median_defined([[1, np.nan], [5, 2]], axis=0), [3, 2])
 
 
 def test_weights_count_repetitions_of_what_is_known() -> None:

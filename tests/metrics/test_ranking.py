@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from sightline.errors import DataError, ShapeError
 from sightline.metrics.averages import mean_defined
-from sightline.metrics.ranking import auroc, auroc_one_vs_rest, auroc_pairwise
+from sightline.metrics.ranking import auroc, auroc_median, auroc_one_vs_rest, auroc_pairwise
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -72,6 +72,16 @@ def test_area_without_both_sides_is_undefined_and_left_out_of_means() -> None:
     assert areas[:2] == pytest.approx([1, 1])
     assert np.isnan(areas[2])
     assert auroc_pairwise([0, 1, 1], np.eye(3)[[0, 1, 1]]) == 1
+
+
+def test_the_median_is_of_the_areas_that_are_defined() -> None:
+    labels = [[1, 0, 1, 1], [0, 1, 1, 0], [0, 0, 1, 1]]
+    scores = [[0.9, 0.5, 0.1, 0.2], [0.1, 0.4, 0.2, 0.3], [0.2, 0.1, 0.3, 0.1]]
+    assert auroc_one_vs_rest(labels, scores) == pytest.approx([1, 0.5, np.nan, 0], nan_ok=True)
+    assert auroc_median(labels, scores) == 0.5
+    drawn = np.array([[1.0, 1, 1], [2, 0, 1]])  # without the second image the first label alone has both sides
+    assert auroc_median(labels, scores, weights=drawn).tolist() == [0.5, 1]
+    assert auroc_median([0, 1, 1], np.eye(3)[[0, 1, 1]]) == 1
 
 
 def test_unknown_labels_are_left_out() -> None:

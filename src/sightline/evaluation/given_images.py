@@ -13,8 +13,7 @@ from torch import nn
 from sightline.data import Case, Cohort, Preprocessing, batches
 from sightline.data.images import IMAGE_SUFFIXES, NIFTI, Array, to_unit
 from sightline.data.readers.files import image_suffix, is_image_file
-from sightline.data.readers.nifti import nifti_shape
-from sightline.data.readers.volume import read_volume
+from sightline.data.readers.volume import is_volume, read_volume
 from sightline.errors import DataError, DataNotFoundError
 from sightline.types import Batch
 
@@ -65,10 +64,10 @@ def given_batches(
         DataError: a volume was given to a model of images, or the reverse; later, an image cannot be used.
     """
     for case in images.cases:
-        is_volume = _is_volume(case.image)
-        if is_volume and axes != 3:
+        volume = is_volume(case.image, name=case.image.name)
+        if volume and axes != 3:
             raise DataError(f"{case.id}: a volume, but the model takes images of {axes or 2} axes; give slices of it")
-        if axes == 3 and not is_volume:
+        if axes == 3 and not volume:
             raise DataError(f"{case.id}: an image, but the model takes volumes; give .npy arrays (D, H, W) or NIfTI")
     if axes == 3:
         return _checked(_volumes(images, preprocessing, batch_size), images)
@@ -100,18 +99,6 @@ def _files_of(path: Path, leave_out: Path | None) -> Iterator[Path]:
     if not found:
         raise DataError(f"no images in {path} ({', '.join(sorted(IMAGE_SUFFIXES))})")
     yield from found
-
-
-def _is_volume(path: Path) -> bool:
-    if image_suffix(path) in NIFTI:
-        return sum(length > 1 for length in nifti_shape(path, name=path.name)) > 2
-    if path.suffix.lower() != ".npy":
-        return False
-    try:
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path.name}: unreadable or truncated image ({' '.join(str(error).split())})") from None
-    return len(shape) == 3 and shape[-1] not in (1, 3)
 
 
 def _checked(made: Iterable[Batch], images: Cohort) -> Iterator[Batch]:

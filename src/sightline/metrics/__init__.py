@@ -1,6 +1,6 @@
 """How good, how sure, and looking where: functions of arrays that know no model, file or training."""
 
-from sightline.metrics.averages import mean_defined, ratio, weighted_mean
+from sightline.metrics.averages import mean_defined, median_defined, ratio, weighted_mean
 from sightline.metrics.classification import (
     accuracy,
     balanced_accuracy,
@@ -26,7 +26,18 @@ from sightline.metrics.localisation import (
     relevance_share_inside,
 )
 from sightline.metrics.localisation_accuracy import localisation_accuracy, localisation_overlap
+from sightline.metrics.organ_iou import (
+    ORGAN_IOU_THRESHOLDS,
+    OrganIoUScore,
+    OrganIoUScores,
+    choose_thresholds,
+    counts_above,
+    normalised_attention,
+    organ_iou,
+    organ_iou_scores,
+)
 from sightline.metrics.paired import DifferenceTest, paired_t_test, welch_t_test, wilcoxon_signed_rank
+from sightline.metrics.patient_means import patient_means
 from sightline.metrics.perturbation_curves import (
     PerturbationCurve,
     blurred,
@@ -42,7 +53,7 @@ from sightline.metrics.randomisation import (
     map_similarity,
     shuffled_labels,
 )
-from sightline.metrics.ranking import auroc, auroc_one_vs_rest, auroc_pairwise
+from sightline.metrics.ranking import auroc, auroc_median, auroc_one_vs_rest, auroc_pairwise
 from sightline.metrics.resampled_auc import (
     SmallSamples,
     paired_bootstrap_test,
@@ -66,20 +77,27 @@ from sightline.metrics.sensitivity import (
     removed_square,
     sensitivity_n,
 )
+from sightline.metrics.slice_scores import SliceBand, SliceCurves, resample_slices, slice_score_curves
 from sightline.metrics.sparseness import completeness_gap, complexity, sparseness
 
 __all__ = [
+    "ORGAN_IOU_THRESHOLDS",
     "DifferenceTest",
     "GroupTest",
     "Interval",
+    "OrganIoUScore",
+    "OrganIoUScores",
     "PairDifference",
     "PerturbationCurve",
     "Randomisation",
     "Resampling",
     "Sampling",
+    "SliceBand",
+    "SliceCurves",
     "SmallSamples",
     "accuracy",
     "auroc",
+    "auroc_median",
     "auroc_one_vs_rest",
     "auroc_pairwise",
     "balanced_accuracy",
@@ -88,9 +106,11 @@ __all__ = [
     "bootstrap",
     "border_share",
     "cascading_randomisation",
+    "choose_thresholds",
     "completeness_gap",
     "complexity",
     "confusion_matrix",
+    "counts_above",
     "deletion_curve",
     "diff_grad_cam",
     "draw_patients",
@@ -111,9 +131,14 @@ __all__ = [
     "map_similarity",
     "max_sensitivity",
     "mean_defined",
+    "median_defined",
+    "normalised_attention",
     "one_way_anova",
+    "organ_iou",
+    "organ_iou_scores",
     "paired_bootstrap_test",
     "paired_t_test",
+    "patient_means",
     "pixel_flipping",
     "pointing_game",
     "posterior_draws",
@@ -126,6 +151,7 @@ __all__ = [
     "relevance_rank_accuracy",
     "relevance_share_inside",
     "removed_square",
+    "resample_slices",
     "resampled_auroc",
     "resampled_difference",
     "resampled_intervals",
@@ -134,6 +160,7 @@ __all__ = [
     "saliency_divergence_reversed",
     "sensitivity_n",
     "shuffled_labels",
+    "slice_score_curves",
     "sparseness",
     "specificity",
     "tukey_hsd",

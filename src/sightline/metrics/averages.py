@@ -1,4 +1,4 @@
-"""Ratios and means in which the undefined is NaN and is left out, never counted as zero."""
+"""Ratios, means and medians in which the undefined is NaN and is left out, never counted as zero."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,14 @@ def mean_defined(values: ArrayLike, axis: int = -1) -> Array:
     table = np.asarray(values, np.float64)
     known = ~np.isnan(table)
     return ratio(np.where(known, table, 0.0).sum(axis=axis), known.sum(axis=axis))
+
+
+def median_defined(values: ArrayLike, axis: int = -1) -> Array:
+    """Middle of what is not NaN over `axis`; NaN where nothing is left."""
+    table = np.asarray(values, np.float64)
+    nothing = np.isnan(table).all(axis=axis)
+    filled = np.where(np.expand_dims(nothing, axis), 0.0, table)  # nanmedian warns of them
+    return np.where(nothing, np.nan, np.nanmedian(filled, axis=axis))
 
 
 def weighted_mean(values: ArrayLike, *, weights: Array | None = None) -> Array:

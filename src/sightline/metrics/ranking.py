@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sightline.errors import DataError, ShapeError
-from sightline.metrics.averages import Array, mean_defined, ratio
+from sightline.metrics.averages import Array, mean_defined, median_defined, ratio
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike, *, weights: Array | None = None) -> Array:
@@ -76,6 +76,27 @@ def auroc_one_vs_rest(labels: ArrayLike, scores: ArrayLike, *, weights: Array | 
     if truth.ndim == 1:
         truth = truth[:, None] == np.arange(table.shape[1])
     return np.stack([auroc(truth[:, k], table[:, k], weights=weights) for k in range(table.shape[1])], axis=-1)
+
+
+def auroc_median(labels: ArrayLike, scores: ArrayLike, *, weights: Array | None = None) -> Array:
+    """Median of the areas of each class against all others, which a few rare labels do not move.
+
+    Args:
+        labels: true class, `(N,)` int, or 1, 0 and NaN per label, `(N, K)`.
+        scores: score of each class, `(N, K)`.
+        weights: times that each image counts, `(N,)`, or `(B, N)` for B resamples at once; None counts each once.
+
+    Returns:
+        `()` or `(B,)`; NaN where no area is defined.
+
+    Raises:
+        ShapeError: labels and scores do not fit.
+        DataError: a score is NaN or infinite.
+
+    Reference:
+        Draelos and Carin, arXiv:2011.08891v2, table 1.
+    """
+    return median_defined(auroc_one_vs_rest(labels, scores, weights=weights))
 
 
 def auroc_pairwise(labels: ArrayLike, scores: ArrayLike, *, weights: Array | None = None) -> Array:

@@ -15,7 +15,9 @@ from sightline.reporting.content import (
 from sightline.reporting.curves import curves_figure, curves_of
 from sightline.reporting.gallery import gallery_figure
 from sightline.reporting.overlay import heatmap_overlay, save_image
+from sightline.reporting.planes import Planes, cut_planes, planes_figure
 from sightline.reporting.report import render_report, write_report
+from sightline.reporting.slice_curves import slice_curves_figure
 from sightline.reporting.themes import DARK, LIGHT, Theme, save_figure
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "GalleryMap",
     "GalleryRow",
     "GapRow",
+    "Planes",
     "ReportContent",
     "Score",
     "ScoreRow",
@@ -34,10 +37,13 @@ __all__ = [
     "confusion_figure",
     "curves_figure",
     "curves_of",
+    "cut_planes",
     "gallery_figure",
     "heatmap_overlay",
+    "planes_figure",
     "render_report",
     "save_figure",
     "save_image",
+    "slice_curves_figure",
     "write_report",
 ]

@@ -49,6 +49,45 @@ def test_one_command_trains_measures_and_tells(
     assert again["models"]["resnet18"]["diff_grad_cam"]["n"] <= 3
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise with a bright square, a bright bar, or both, each outlined."""
+    folder, rng = tmp_path_factory.mktemp("voc") / "cohort", np.random.default_rng(0)
+    places = {"square": (slice(8, 32), slice(8, 32)), "bar": (slice(48, 56), slice(4, 60))}
+    cases = []
+    for n in range(12):
+        pixels, masks = rng.integers(0, 100, (64, 64), dtype=np.uint8), {}
+        for bit, (name, place) in enumerate(places.items(), start=1):
+            if (n % 3 + 1) & bit:
+                mask = np.zeros((64, 64), np.uint8)
+                mask[place] = 255
+                masks[name] = folder / "masks" / name / f"{n}.png"
+                write_png(masks[name], mask)
+                pixels[place] += 120
+        write_png(folder / "images" / f"{n}.png", pixels)
+        label = tuple(float(name in masks) for name in places)
+        split = ("train", "val")[n // 3 % 2]
+        cases.append(Case(str(n), folder / "images" / f"{n}.png", label, str(n), split=split, class_masks=masks))
+    write_cohort(Cohort(folder, "multilabel", tuple(places), tuple(cases), (0.0, 255.0)), folder)
+    return folder
+
+
+def test_two_maps_are_compared_with_outlines_by_one_command(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = ["data.preprocessing.size=64", "model.name=vgg11", "model.width=8", "epochs=1", "resampling.resamples=50"]
+    words = ["study", "voc-cams", "-q", f"data.cohort={photos}", *tiny, "--out", str(tmp_path / "s")]
+    assert main(words) == 0
+    told = capsys.readouterr().out.splitlines()
+    columns = "labels images pairs HiResCAM IoU Grad-CAM IoU difference p (t) p (Wilcoxon)"
+    assert told[0].split() == columns.split()
+    assert [line.split()[:3] for line in told[1:4]] == [["all", "6", "8"], ["1", "4", "4"], ["2", "2", "4"]]
+    assert told[-1] == f"{tmp_path / 's' / 'study.csv'}, study.json, study.png"
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"classifier", "study.csv", "study.json", "study.png"}
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "s" / "study.json").read_text())
+
+
 def test_settings_start_from_the_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["study", "grad-cam", "data.cohort=c", "weights.vgg16=w.pth", "transformer.epochs=7", "--print-config"]
     assert main(words) == 0
@@ -63,7 +102,7 @@ def test_settings_start_from_the_recipe(capsys: pytest.CaptureFixture[str]) -> N
 )
 def test_the_study_must_be_named(words: list[str], came: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", *words, "data.cohort=c"]) == 2
-    assert f"name the study, grad-cam; got {came}" in capsys.readouterr().err
+    assert f"name the study, grad-cam, voc-cams; got {came}" in capsys.readouterr().err
 
 
 def test_a_wrong_setting_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

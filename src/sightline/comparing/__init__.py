@@ -5,20 +5,29 @@ from sightline.comparing.compare import compare
 from sightline.comparing.comparison import Comparison
 from sightline.comparing.conditions import Condition, conditions_of
 from sightline.comparing.grad_cam_study import HEAT_MEASURES, GradCamStudy, run_study, study_layer
+from sightline.comparing.map_overlaps import MAPS, Overlaps, measure_maps
 from sightline.comparing.protocol import EXPLAINER, condition_batches, evaluate_run, load_trained, maps_folder
 from sightline.comparing.study_settings import Schedule, StudySettings
 from sightline.comparing.tune import Candidate, Tuning, tune
+from sightline.comparing.voc_cams import MAP_TITLES, MapOverlap, VocCams, run_voc_cams
+from sightline.comparing.voc_cams_settings import VocCamsSettings
 
 __all__ = [
     "EXPLAINER",
     "HEAT_MEASURES",
+    "MAPS",
+    "MAP_TITLES",
     "Candidate",
     "Comparison",
     "Condition",
     "GradCamStudy",
+    "MapOverlap",
+    "Overlaps",
     "Schedule",
     "StudySettings",
     "Tuning",
+    "VocCams",
+    "VocCamsSettings",
     "choose_cases",
     "compare",
     "condition_batches",
@@ -26,7 +35,9 @@ __all__ = [
     "evaluate_run",
     "load_trained",
     "maps_folder",
+    "measure_maps",
     "run_study",
+    "run_voc_cams",
     "study_layer",
     "tune",
 ]

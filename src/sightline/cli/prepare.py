@@ -15,8 +15,10 @@ VERBS = {  # verb: module of `sightline.cli.preparing`
     "split": "split",
     "from": "adapted",
     "cohort": "cohort",
+    "ct": "ct",
     "masks": "masks",
     "phantoms": "phantoms",
+    "reports": "reports",
 }
 
 

@@ -13,6 +13,8 @@ from sightline.data.prepared import Loader, Preprocessing, masks_of
 from sightline.data.prepared_cache import ImageCache
 from sightline.data.readers.checksums import sha256_of
 from sightline.data.readers.files import located
+from sightline.data.readers.masks import read_mask
+from sightline.data.readers.volume import is_volume, read_volume
 from sightline.errors import DataError, DataNotFoundError, ShapeError
 
 _UNUSABLE = (DataError, DataNotFoundError, ShapeError)  # of a file, unlike a codec that is not installed
@@ -121,10 +123,16 @@ def _case(case: Case, cohort: Cohort, pixels: bool) -> Iterator[Problem]:
     if (wrong := _label(case, cohort)) is not None:
         yield Problem(case.id, f"{cohort.name(case.image)}: {wrong}")
     files = [case.image, *masks_of(case), *case.variants.values(), *([case.gaze] if case.gaze else [])]
-    missing = [file for file in files if not located(file)[0].is_file()]
+    missing = [file for file in files if not located(file)[0].exists()]
     yield from (Problem(case.id, f"{cohort.name(file)}: no such file") for file in missing)
-    if pixels:
-        yield from _pixels(case, cohort, set(missing))
+    if not pixels or case.image in missing:
+        return
+    try:
+        volume = is_volume(located(case.image)[0], name=cohort.name(case.image))
+    except DataError as error:
+        yield Problem(case.id, str(error))
+    else:
+        yield from (_voxels if volume else _pixels)(case, cohort, set(missing))
 
 
 def _label(case: Case, cohort: Cohort) -> str | None:
@@ -140,8 +148,6 @@ def _label(case: Case, cohort: Cohort) -> str | None:
 def _pixels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]:
     """Read what a run would read, and report what stops it."""
     loader = Loader(cohort, Preprocessing(size=8), pad=False, cache=ImageCache(budget_mib=0))
-    if case.image in missing:
-        return
     try:
         if case.sha256 and (found := sha256_of(case.image, name=cohort.name(case.image))) != case.sha256:
             what = f"{cohort.name(case.image)}: its sha256 is {found}, not {case.sha256} as the cohort says"
@@ -169,3 +175,26 @@ def _pixels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]
             read_gaze(case.gaze, original, name=cohort.name(case.gaze))
         except _UNUSABLE as error:
             yield Problem(case.id, str(error))
+
+
+def _voxels(case: Case, cohort: Cohort, missing: set[Path]) -> Iterator[Problem]:
+    """Read a volume, its variants and its masks, and report what stops it."""
+    shapes = {}
+    masks = dict.fromkeys(masks_of(case))
+    for file in dict.fromkeys([case.image, *case.variants.values(), *masks]):
+        if file in missing:
+            continue
+        name = cohort.name(file)
+        try:
+            if file in masks:
+                mask = read_mask(file, image=case.image, name=name)
+                shapes[file] = mask.shape
+                if not mask.any():
+                    yield Problem(case.id, f"{name}: empty mask; name no mask if the region is unknown")
+            else:
+                shapes[file] = read_volume(file, name=name).values.shape
+        except _UNUSABLE as error:
+            yield Problem(case.id, str(error))
+    for file, shape in shapes.items():
+        if shape != shapes.get(case.image, shape):
+            yield Problem(case.id, f"{cohort.name(file)}: not of the size of {cohort.name(case.image)}")

@@ -32,8 +32,8 @@ _PALETTE = tuple(
 _IMAGE = (
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns", "NumberOfFrames"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
-    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth"),
-    *("VOILUTFunction", "PresentationLUTShape", "PixelPresentation", *_PALETTE),
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "RescaleType", "VOILUTSequence", "WindowCenter"),
+    *("WindowWidth", "VOILUTFunction", "PresentationLUTShape", "PixelPresentation", *_PALETTE),
 )
 _PLANE = (
     *("PatientOrientation", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness"),

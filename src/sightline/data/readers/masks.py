@@ -4,12 +4,13 @@
 |---|---|
 | PNG and other pictures, `.npy`, `.npz` | above half of the range, or 1 |
 | NIfTI | not 0, or from a half on if it holds shares |
+| prepared volume, `.zarr` | its organs |
 | DICOM segmentation | any segment |
 | other DICOM | as a picture |
 | JSON of LabelMe or VIA | inside any outline |
 
-A part chooses among them: `organs.nii.gz#10+11` takes the labels 10 and 11, `seg.dcm#lung` or `seg.dcm#2` a segment by
-label or number, `film.json#heart` the outlines of that label, `masks.npz#heart` an array.
+A part chooses among them: `organs.nii.gz#10+11` takes the labels 10 and 11, `p1.zarr#1+3` both lungs, `seg.dcm#lung`
+or `seg.dcm#2` a segment by label or number, `film.json#heart` the outlines of that label, `masks.npz#heart` an array.
 
 Pictures, arrays, outlines and segmentations lie on the pixels as the image's file stores them; where a DICOM image is
 turned upright, they are turned with it. A NIfTI mask has an orientation of its own, which counts if the image has one,
@@ -50,6 +51,11 @@ def read_mask(path: Path, *, image: Path | None = None, name: str = "") -> Array
     """
     name = name or path.name
     file, part = located(path)
+    if file.suffix.lower() == ".zarr" and file.is_dir():
+        from sightline.data.volumes.store import read_array as read_stored
+
+        organs = read_stored(file, "organs", name=name)
+        return np.isin(organs, _numbers(part, name)) if part else organs != 0
     if not file.is_file():
         raise DataNotFoundError(f"{name}: no such image file")
     image = located(image)[0] if image else None

@@ -63,19 +63,20 @@ class Plane:
         return np.cross(self.row, self.column)
 
 
-def read_series(path: Path, *, name: str) -> Volume:
+def read_series(path: Path, *, name: str, files: Sequence[Path] = ()) -> Volume:
     """Read the slices of one series as they were measured, such as in HU.
 
     Args:
         path: a folder whose DICOM images are all of one series, or a file of many frames.
         name: what to call it in messages.
+        files: those of the folder to read, where it holds several series; none for all.
 
     Raises:
         DataError: there are no slices, or several series, slices of several orientations or sizes, two of one place,
             or one is missing; the message lists the files.
         MissingExtraError: a codec is not installed.
     """
-    planes, affine = ordered_planes(path, name=name)
+    planes, affine = ordered_planes(path, name=name, files=files)
     values = np.stack([_values(plane) for plane in planes])
     try:
         return canonical(values, affine)
@@ -83,12 +84,12 @@ def read_series(path: Path, *, name: str) -> Volume:
         raise DataError(f"{name}: {error}") from None
 
 
-def ordered_planes(path: Path, *, name: str) -> tuple[list[Plane], Array]:
+def ordered_planes(path: Path, *, name: str, files: Sequence[Path] = ()) -> tuple[list[Plane], Array]:
     """Return the planes of a volume in order along their normal, and the affine of slices, rows and columns to RAS+ mm.
 
-    Errors as `read_series`, but for the pixels.
+    Arguments and errors as `read_series`, but for the pixels.
     """
-    planes = planes_of(path, name=name)
+    planes = planes_of(path, name=name, files=files)
     _check_alike(planes, name)
     planes = sorted(planes, key=lambda plane: float(plane.corner @ planes[0].normal))
     first, to_lps = planes[0], np.eye(4)
@@ -97,13 +98,16 @@ def ordered_planes(path: Path, *, name: str) -> tuple[list[Plane], Array]:
     return planes, np.diag([-1.0, -1.0, 1.0, 1.0]) @ to_lps
 
 
-def planes_of(path: Path, *, name: str) -> list[Plane]:
+def planes_of(path: Path, *, name: str, files: Sequence[Path] = ()) -> list[Plane]:
     """Return the planes of all images in a folder, or of all frames in a file; reports and the like are left out.
+
+    Arguments as `read_series`.
 
     Raises:
         DataError: there are none, or one does not say where it lies.
     """
-    files = sorted(file for file in path.iterdir() if is_image_file(file)) if path.is_dir() else [path]
+    if not files:
+        files = sorted(file for file in path.iterdir() if is_image_file(file)) if path.is_dir() else [path]
     planes = []
     for file in files:
         label = f"{name}/{file.name}" if path.is_dir() else name
@@ -111,7 +115,7 @@ def planes_of(path: Path, *, name: str) -> list[Plane]:
             raise DataError(f"{label}: not a DICOM file, in a folder of slices")
         with broken_is_data_error(label):
             header = open_dicom(file, pixels=False, name=label)
-            if _holds_image(header, label):
+            if holds_image(header, label):
                 frames = range(frame_count(header))
                 planes += [plane_of(of_frame(header, f), file, f, _frame_name(label, f, frames)) for f in frames]
     if not planes:
@@ -119,8 +123,12 @@ def planes_of(path: Path, *, name: str) -> list[Plane]:
     return planes
 
 
-def _holds_image(header: "Dataset", name: str) -> bool:
-    """Tell an image from a report and the like; a file that should hold one and does not is cut off."""
+def holds_image(header: "Dataset", name: str) -> bool:
+    """Tell an image from a report and the like.
+
+    Raises:
+        DataError: it should hold an image and does not, as a file that is cut off.
+    """
     if "Rows" in header:
         return True
     kind = header.file_meta.get("MediaStorageSOPClassUID")

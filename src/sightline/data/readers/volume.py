@@ -38,6 +38,7 @@ def read_volume(path: Path, *, name: str = "") -> Volume:
 
     - NIfTI: `.nii`, `.nii.gz`, with its slope and intercept;
     - DICOM: a folder with the slices of one series, or a file of many frames, with the rescale of each;
+    - a prepared volume: a folder `.zarr`;
     - NumPy: `.npy`, `.npz` or `file.npz#name`, taken as (slice, row, column) in the orientation above.
 
     Args:
@@ -48,7 +49,7 @@ def read_volume(path: Path, *, name: str = "") -> Volume:
         DataNotFoundError: there is no such file or folder.
         DataError: it cannot be read to its end, is no volume, holds NaN or infinity, or its slices do not make one
             volume.
-        MissingExtraError: a codec is not installed.
+        MissingExtraError: a codec or zarr is not installed.
     """
     file, part = located(Path(path))
     name = name or Path(path).name
@@ -61,6 +62,10 @@ def read_volume(path: Path, *, name: str = "") -> Volume:
         from sightline.data.readers.nifti import read_nifti
 
         volume = read_nifti(file, name=name)
+    elif file.suffix.lower() == ".zarr" and file.is_dir():
+        from sightline.data.volumes.store import read_store
+
+        volume = read_store(file, name=name)
     else:
         from sightline.data.readers.series import read_series
 
@@ -68,6 +73,28 @@ def read_volume(path: Path, *, name: str = "") -> Volume:
     if bad := int((~np.isfinite(volume.values)).sum()):
         raise DataError(f"{name}: {bad} of {volume.values.size} values are NaN or infinite")
     return volume
+
+
+def is_volume(path: Path, *, name: str) -> bool:
+    """Tell whether a path holds a volume and not an image: a folder, or NIfTI or `.npy` of three long axes.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if path.is_dir():
+        return True
+    suffix = image_suffix(path)
+    if suffix in NIFTI:
+        from sightline.data.readers.nifti import nifti_shape
+
+        return sum(length > 1 for length in nifti_shape(path, name=name)) > 2
+    if suffix != ".npy":
+        return False
+    try:
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{name}: unreadable or truncated image ({' '.join(str(error).split())})") from None
+    return len(shape) == 3 and shape[-1] not in (1, 3)
 
 
 def canonical(values: Array, affine: Array) -> Volume:

@@ -1,0 +1,89 @@
+import math
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+from operator import call
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sightline.data.volumes import pool
+from sightline.data.volumes.pool import default_processes, in_processes, on_cluster
+from sightline.errors import DataNotFoundError, MissingExtraError
+
+ROOTS = [partial(math.isqrt, number**2) for number in range(12)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_task_is_done_once(processes: int) -> None:
+    done = list(in_processes(call, ROOTS, processes=processes))
+    assert sorted(result for _, result in done if result is not None) == list(range(12))
+    assert [task() for task, _ in done] == [result for _, result in done]
+    assert multiprocessing.active_children() == []
+
+
+def test_the_task_of_a_killed_process_is_done_by_another() -> None:
+    tasks: list[Any] = [partial(time.sleep, 0.5), *ROOTS]  # the first one's process will be killed
+    done = []
+    for number, (task, _) in enumerate(in_processes(call, tasks, processes=2)):
+        done.append(task)
+        if number == 0:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid or 0, signal.SIGKILL)
+    assert sorted(map(str, done)) == sorted(map(str, tasks))
+
+
+def test_a_task_that_ends_every_process_is_given_up() -> None:
+    done = dict(in_processes(call, [partial(os._exit, 3), *ROOTS[:3]], processes=2))
+    assert [result for task, result in done.items() if task.func is os._exit] == [None]
+    assert sorted(result for task, result in done.items() if task.func is math.isqrt) == [0, 1, 2]
+
+
+def test_an_error_ends_it_and_every_process() -> None:
+    tasks = [partial(time.sleep, 60), partial(int, "many"), *ROOTS]
+    with pytest.raises(ValueError, match="many"):
+        list(in_processes(call, tasks, processes=2))
+    assert multiprocessing.active_children() == []
+
+
+def test_who_stops_asking_ends_every_process() -> None:
+    results = in_processes(call, [ROOTS[0], partial(time.sleep, 60), *ROOTS], processes=2)
+    next(results)
+    assert isinstance(results, Iterator)
+    results.close()  # type: ignore[attr-defined]  # as an interrupt does
+    assert multiprocessing.active_children() == []
+
+
+def test_there_is_at_least_one_process_and_no_more_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= default_processes() <= (os.cpu_count() or 1)
+    monkeypatch.setattr(pool, "_MEMORY_GIB", 1e6)
+    assert default_processes() == 1
+
+
+def test_a_dask_cluster_does_them_by_its_address() -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        done = list(on_cluster(call, ROOTS, address=cluster.scheduler_address))
+        assert sorted(result for _, result in done if result is not None) == list(range(12))
+        with pytest.raises(ValueError, match="many"):
+            list(on_cluster(call, [partial(int, "many")], address=cluster.scheduler_address))
+
+
+def test_a_cluster_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def silent(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(distributed, "Client", silent)
+    with pytest.raises(DataNotFoundError, match=r"^no Dask scheduler answers at tcp://127.0.0.1:1 \(TimeoutError\)$"):
+        list(on_cluster(call, ROOTS, address="tcp://127.0.0.1:1"))
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"a Dask cluster needs the extra 'cluster': pip install"):
+        list(on_cluster(call, ROOTS, address="tcp://127.0.0.1:1"))

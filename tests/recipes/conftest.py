@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sightline.data import Case, Cohort, read_cohort, write_cohort
+from sightline.data.phantoms.ct import make_ct_cohort
 from sightline.data.phantoms.radiographs.cohort import make_findings_cohort
 
 COUNTS = {"train": 10, "val": 4, "test": 4}
@@ -31,3 +32,10 @@ def classes(findings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     cases = tuple(map(by_number, films.cases))
     write_cohort(Cohort(folder, "multiclass", ("none", "one", "several"), cases, films.value_range), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighteen phantom CTs of 48 pixels and 27 slices, with the organs that each finding may be looked for in."""
+    folder = tmp_path_factory.mktemp("volumes") / "cohort"
+    return make_ct_cohort(folder, size=48, slice_mm=12, regions="organs", bias=1.0, counts=COUNTS)

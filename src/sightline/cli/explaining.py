@@ -18,7 +18,7 @@ from sightline.cli.opening import open_run
 from sightline.cli.stopping import UsageError
 from sightline.cli.talk import Advance
 from sightline.comparing import Condition, choose_cases, condition_batches, load_trained
-from sightline.data import Case, Cohort, read_cohort
+from sightline.data import Case, Cohort, chosen_batches, read_cohort
 from sightline.errors import DataNotFoundError, SightlineError
 from sightline.evaluation.explain_cases import Aim, explain_cases, images_at_once
 from sightline.evaluation.given_images import given_batches, given_images, spatial_axes
@@ -177,6 +177,8 @@ def _source(
     data = settings.data
     if not given:
         return lambda images: condition_batches(data, images, condition)
+    if data.volume is not None:
+        return lambda images: chosen_batches(data, images)
     axes = spatial_axes(model)
     return lambda images: given_batches(
         images, data.preprocessing, axes=axes, batch_size=data.batch_size, workers=data.workers

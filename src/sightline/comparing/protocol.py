@@ -10,8 +10,17 @@ from sightline.attribution import LRP, Explainer, Predicted
 from sightline.comparing.conditions import Condition
 from sightline.data import Batches, Cohort, DataSettings, ImageCache, chosen_batches, read_cohort
 from sightline.errors import DataError, RunError
-from sightline.evaluation import Evaluation, EvaluationSettings, evaluate, evaluate_saliency, read_evaluation
+from sightline.evaluation import (
+    Evaluation,
+    EvaluationSettings,
+    evaluate,
+    evaluate_saliency,
+    organ_iou_of_run,
+    read_evaluation,
+)
+from sightline.metrics.resampling import Resampling
 from sightline.models import build_model, load_weights
+from sightline.regions.allowed import label_groups
 from sightline.runs import RunFolder
 from sightline.training import TrainSettings
 
@@ -102,11 +111,33 @@ def evaluate_run(
             settings=evaluation,
             progress=progress(condition) if progress else None,
         )
-        if settings.data.preprocessing.regions == "gaze" and hasattr(model, "answer"):
-            resampling = evaluation.resampling if evaluation else None
-            evaluate_saliency(model, images, patients=patients).write(folder, resampling=resampling)
+        _measure_maps(settings.data, cohort, model, condition, folder, evaluation.resampling if evaluation else None)
         found[condition].write(folder, maps=maps)  # last: it makes the evaluation one that is there
     return found
+
+
+def _measure_maps(
+    data: DataSettings,
+    cohort: Cohort,
+    model: nn.Module,
+    condition: Condition,
+    folder: Path,
+    resampling: Resampling | None,
+) -> None:
+    """Measure a map that is drawn by the model's gaze, and the attention to volumes by the organs of the findings."""
+    patients = {case.id: case.patient for case in cohort.cases}
+    images = condition_batches(data, cohort, condition)
+    if data.preprocessing.regions == "gaze" and hasattr(model, "answer"):
+        evaluate_saliency(model, images, patients=patients).write(folder, resampling=resampling)
+    masked = {case.split for case in cohort.cases if case.class_masks}
+    if data.volume is not None and cohort.task == "multilabel" and {"val", condition.split} <= masked:
+        validation = condition_batches(data, cohort, Condition("val"))
+        groups = {
+            name: tuple(each for each in labels if each in cohort.classes) for name, labels in label_groups().items()
+        }
+        groups = {name: labels for name, labels in groups.items() if labels}
+        measured = organ_iou_of_run(model, validation, images, cohort.classes, groups=groups, patients=patients)
+        measured.write(folder, resampling=resampling)
 
 
 def maps_folder(run: RunFolder, condition: Condition) -> Path:

@@ -46,7 +46,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (["compare"], "error: nothing to compare; name recipes or run folders, as in: sightline compare plain isnet"),
         (
             ["recipes", "nothing"],
-            f"error: no recipe 'nothing'; the recipes are {', '.join(recipe_names())}, grad-cam-study",
+            f"error: no recipe 'nothing'; the recipes are {', '.join(recipe_names())}, grad-cam-study, voc-cams-study",
         ),
         (["evaluate", "nowhere"], "error: nowhere is not a run folder: it has no config.yaml"),
         (["prepare", "check", "nowhere"], "error: no cohort at nowhere: no such file or folder"),

@@ -6,18 +6,20 @@ import pytest
 from sightline.cli.main import main
 from sightline.cli.settings import RECIPES, recipe_file, recipe_names
 
+STUDIES = ("grad-cam-study", "voc-cams-study")
+
 
 def test_recipes_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()[::3]]
-    assert listed == [*recipe_names(), "grad-cam-study"]
+    assert listed == [*recipe_names(), *STUDIES]
     assert main(["recipes", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told.keys() == {*recipe_names(), "grad-cam-study"}
+    assert told.keys() == {*recipe_names(), *STUDIES}
     assert told["plain"]["cost"] == "1, by definition"
 
 
-@pytest.mark.parametrize("name", [*recipe_names(), "grad-cam-study"])
+@pytest.mark.parametrize("name", [*recipe_names(), *STUDIES])
 def test_a_recipe_says_what_it_does_where_it_comes_from_and_what_it_costs(name: str) -> None:
     does, paper, cost, named = _recipe(name).splitlines()[:4]
     assert re.fullmatch(r"# [A-Z].{20,115}\.", does)

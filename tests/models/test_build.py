@@ -44,14 +44,19 @@ def equal(first: nn.Module, second: nn.Module) -> bool:
 
 # of the input of those that read gaze behind the image
 CHANNELS = {"gaze_gnn": 2, "temporal_gaze": 4}
+# those of volumes, and what makes them fit small ones
+SLICES = {"size": [48, 96, 96], "trunk_stages": 3, "padding": 1}
+VOLUMES = dict.fromkeys(("axialnet", "body_cam", "ctnet", "body_conv"), SLICES)
+VOLUMES["conv3d_net"] = {"size": [48, 96, 96], "padding": 1}
 
 
 @pytest.mark.parametrize("name", model_names())
 def test_every_name_builds_the_model_of_that_name(name: str) -> None:
-    channels = CHANNELS.get(name, 1)
+    channels, options = CHANNELS.get(name, 1), VOLUMES.get(name, {})
+    settings = ModelSettings(name, in_channels=channels, dropout=0.5, width=8, options=options)
     with torch.device("meta"):
-        model = build_model(ModelSettings(name, in_channels=channels, dropout=0.5, width=8), num_classes=5)
-        logits = model.eval()(torch.rand(2, channels, 96, 96))
+        model = build_model(settings, num_classes=5)
+        logits = model.eval()(torch.rand(2, channels, *options.get("size", [96, 96])))
     assert logits.shape == (2, 5)
     drops = (nn.Dropout, nn.Dropout2d)
     assert any(isinstance(module, drops) and module.p == 0.5 for module in model.modules())

@@ -14,6 +14,11 @@ import torch
 from torch import nn
 
 from sightline.errors import SettingsError
+from sightline.models.axialnet import axialnet
+from sightline.models.body_cam import body_cam
+from sightline.models.body_conv import body_conv
+from sightline.models.conv3d_net import conv3d_net
+from sightline.models.ctnet import ctnet
 from sightline.models.densenet import densenet121, densenet169, densenet201
 from sightline.models.dual_encoder import dual_encoder
 from sightline.models.efficientnet import efficientnet_b0
@@ -46,6 +51,7 @@ _MODELS: dict[str, Callable[..., nn.Module]] = {
         *(ham_resnet50, ag_sononet),
         *(efficientnet_b0, egd_classifier, egd_unet),
         *(multitask_unet, segment_classify),
+        *(axialnet, body_cam, ctnet, body_conv, conv3d_net),  # of volumes
     )
 }
 

@@ -23,9 +23,9 @@ done
 train gaze-gnn model.in_channels=2
 train egd-temporal model.in_channels=11 'model.options={image_channels: 1}'
 # in stages
-train densenet201-contrastive model.in_channels=1 stages.contrastive.epochs=15 stages.classification.epochs=15
-train unet-s model.in_channels=1 stages.saliency.epochs=30 stages.classification.epochs=15
-train res-se-unet model.in_channels=1 stages.saliency.epochs=30 stages.classification.epochs=15
-train dual-encoder model.in_channels=1 stages.contrastive.epochs=15 stages.classification.epochs=15 \
-    stages.saliency.epochs=30 stages.fusion.epochs=15
+train densenet201-contrastive model.in_channels=1 stages.contrastive.epochs=5 stages.classification.epochs=5
+train unet-s model.in_channels=1 stages.saliency.epochs=10 stages.classification.epochs=5
+train res-se-unet model.in_channels=1 stages.saliency.epochs=10 stages.classification.epochs=5
+train dual-encoder model.in_channels=1 stages.contrastive.epochs=5 stages.classification.epochs=5 \
+    stages.saliency.epochs=10 stages.fusion.epochs=5
 sightline evaluate -q "$out"/* --split test --bias on

@@ -101,3 +101,14 @@ def test_a_table_that_cannot_be_used_is_told(tmp_path: Path, text: str, message:
     assert str(caught.value).endswith(message)
     with pytest.raises(DataNotFoundError, match="no table of labels at "):
         read_labels(tmp_path / "nowhere.csv")
+
+
+def test_organs_of_reports_are_those_of_the_volume_unless_they_cannot_be_trusted(tmp_path: Path) -> None:
+    path, out = tmp_path / "labels.csv", tmp_path / "out"
+    path.write_text("id,nodule,organs:nodule\np1,1,1+3\np2,1,1\np3,0,\n")
+    labelled = read_labels(path)
+    assert labelled.organs == {("p1", "nodule"): "#1+3", ("p2", "nodule"): "#1"}
+    made = {name: Outcome(name, "x", about={"organs_quality": {"passed": name != "p2"}}) for name in ("p1", "p2", "p3")}
+    cohort = prepared_cohort(labelled, {name: name for name in made}, made, Preparation(organs=True), out)
+    masks = [case.class_masks for case in cohort.cases]
+    assert masks == [{"nodule": out / "volumes/p1.zarr#1+3"}, {}, {}]

@@ -3,7 +3,8 @@
 The table is a CSV with the column `id` (names of the volumes, as `volumes.csv` has them) and a column a class: 1, 0, or
 empty if unknown. It may have `patient`, `source`, `split`, `age`, `sex`, `study`, `view`, and `mask:<class>`: where a
 class may be, as a file relative to the table, which is brought onto the volume's new grid, or as labels of the organs
-that are found in the volume, `#1+3` or `volumes/<id>.zarr#1+3`.
+that are found in the volume, `#1+3` or `volumes/<id>.zarr#1+3`. The latter may also stand in `organs:<class>` as `1+3`,
+as `sightline prepare reports` writes it.
 """
 
 import csv
@@ -56,7 +57,8 @@ def read_labels(path: Path) -> Labelled:
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} is not a table of comma-separated values in UTF-8: {error}") from None
     classes = tuple(name for name in header if ":" not in name and name not in (*_KNOWN, *_ABOUT))
-    wrong = [name for name in header if ":" in name and name.removeprefix("mask:") not in classes]
+    places = {f"{kind}:{name}" for kind in ("mask", "organs") for name in classes}
+    wrong = [name for name in header if ":" in name and name not in places]
     if "id" not in header or not classes or wrong:
         what = f"column {wrong[0]!r} names no class" if wrong else "needs a column 'id' and one a class"
         raise DataError(f"{path.name}: {what}; it has {', '.join(header)}")
@@ -69,7 +71,8 @@ def read_labels(path: Path) -> Labelled:
         case = _case(cells, classes, f"{path.name} line {line}")
         masks: dict[str, Path] = {}
         for name in classes:
-            cell = cells.get(f"mask:{name}", "")
+            codes = cells.get(f"organs:{name}", "")
+            cell = cells.get(f"mask:{name}") or (f"#{codes}" if codes else "")
             where, mark, part = cell.rpartition("#")
             if mark and Path(where).name in ("", f"{case.id}{STORE_SUFFIX}"):
                 organs[case.id, name] = f"#{part}"
@@ -161,6 +164,9 @@ def prepared_cohort(
         way: how they were prepared.
         out: folder that holds them.
 
+    Returns:
+        The cohort; where the organs of a volume cannot be trusted, where its findings may be is unknown.
+
     Raises:
         DataError: none could be prepared.
     """
@@ -169,14 +175,20 @@ def prepared_cohort(
         volume = names.get(case.id, "")
         needed = [volume, *(f"{volume}~{variant}" for variant in case.variants)]
         if all(name in outcomes and not outcomes[name].reason for name in needed):
-            cases.append(_prepared_case(case, labelled, volume, out))
+            cases.append(_prepared_case(case, labelled, volume, out, trusted=_trusted(outcomes[volume])))
     if not cases:
         raise DataError("no volume with labels could be prepared")
     limits = (float(way.clip_hu[0]), float(way.clip_hu[1]))
     return replace(labelled.cohort, root=out.absolute(), cases=tuple(cases), value_range=limits, units="HU")
 
 
-def _prepared_case(case: Case, labelled: Labelled, volume: str, out: Path) -> Case:
+def _trusted(outcome: Outcome) -> bool:
+    """Whether the organs of a volume can be trusted, as far as they were asked for."""
+    passed: bool = outcome.about.get("organs_quality", {}).get("passed", True)
+    return passed
+
+
+def _prepared_case(case: Case, labelled: Labelled, volume: str, out: Path, *, trusted: bool) -> Case:
     def store(name: str) -> Path:
         return out.absolute() / VOLUMES / f"{name}{STORE_SUFFIX}"
 
@@ -184,7 +196,7 @@ def _prepared_case(case: Case, labelled: Labelled, volume: str, out: Path) -> Ca
     organs: dict[str, Any] = {
         name: store(volume).with_name(f"{store(volume).name}{labelled.organs[case.id, name]}")
         for name in labelled.cohort.classes
-        if (case.id, name) in labelled.organs
+        if trusted and (case.id, name) in labelled.organs
     }
     return replace(
         case,

@@ -6,7 +6,7 @@ store is renamed into its place as the last step. A store that was made from the
 it is.
 
 Reference:
-    Draelos and Carin 2022, arXiv:2111.04818; the order of steps is that of its public preprocessing, which refuses what
+    Draelos and Carin 2020, arXiv:2011.08891; the order of steps is that of its public preprocessing, which refuses what
     is not axial with square pixels, while here grids are turned upright and resampled whatever their pixels are.
 """
 

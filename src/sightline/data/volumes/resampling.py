@@ -9,8 +9,8 @@ the largest) at a tenth of its time. The weights of a cubic spline fall off by 0
 voxels they are left out, and time and memory grow with the number of voxels.
 
 Reference:
-    Unser 1999, Splines: a perfect fit for signal and image processing, doi:10.1109/79.799930; Draelos and Carin 2022,
-    arXiv:2111.04818 (0.8 mm, B-spline). Their code begins at the centre of the first voxel, which leaves out up to a
+    Unser 1999, Splines: a perfect fit for signal and image processing, doi:10.1109/79.799930; Draelos and Carin 2020,
+    arXiv:2011.08891 (0.8 mm, B-spline). Their code begins at the centre of the first voxel, which leaves out up to a
     voxel at the far end or goes beyond it.
 """
 

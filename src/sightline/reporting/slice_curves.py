@@ -1,21 +1,24 @@
 """Curves of scores along the body: one small chart a finding, with and without it, each with its interval."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sightline.errors import DataError
-from sightline.metrics.slice_scores import SliceBand, SliceCurves
 from sightline.reporting.themes import LIGHT, Theme, box, lettering, new_figure, points
+
+if TYPE_CHECKING:  # the metrics load torch
+    from sightline.metrics.slice_scores import SliceBand, SliceCurves
 
 _LEFT, _RIGHT, _ABOVE, _BELOW, _CHART = 46.0, 12.0, 34.0, 36.0, 150.0  # CSS pixels
 _HEAD, _KEY = 34.0, 30.0
 
 
 def slice_curves_figure(
-    curves: Mapping[str, SliceCurves], *, title: str = "", theme: Theme = LIGHT, width: float = 880
+    curves: "Mapping[str, SliceCurves]", *, title: str = "", theme: Theme = LIGHT, width: float = 880
 ) -> Figure:
     """Draw the mean score of each slice from head to feet, and its interval, over scans with and without the finding.
 
@@ -55,7 +58,7 @@ def _key(figure: Figure, top: float, theme: Theme) -> None:
     figure.text(x, y, "mean score of a slice, and its interval over patients", va="top", **lettering(theme.muted, 12))
 
 
-def _chart(axes: Axes, name: str, found: SliceCurves, theme: Theme) -> None:
+def _chart(axes: Axes, name: str, found: "SliceCurves", theme: Theme) -> None:
     axes.set_facecolor(theme.paper)
     for which, side in axes.spines.items():
         side.set_visible(which == "bottom")
@@ -79,7 +82,7 @@ def _chart(axes: Axes, name: str, found: SliceCurves, theme: Theme) -> None:
     axes.set_title(name, loc="left", pad=8, **lettering(theme.ink, 14, bold=True))
 
 
-def _band(axes: Axes, band: SliceBand, color: str) -> None:
+def _band(axes: Axes, band: "SliceBand", color: str) -> None:
     place = np.arange(1, len(band.mean) + 1)
     axes.fill_between(place, band.low, band.high, color=color, alpha=0.2, linewidth=0)
     axes.plot(place, band.mean, color=color, linewidth=points(2.25), solid_capstyle="round", solid_joinstyle="round")

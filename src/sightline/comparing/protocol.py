@@ -1,6 +1,7 @@
 """One protocol for every run: the same cases, the same explanation, the same intervals."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -56,7 +57,12 @@ def load_trained(settings: TrainSettings, run: RunFolder, *, num_classes: int) -
 def condition_batches(
     data: DataSettings, cohort: Cohort, condition: Condition, *, cache: ImageCache | None = None
 ) -> Batches:
-    """Return the images of a condition in their order, prepared as the run prepares them and not augmented."""
+    """Return the images of a condition in their order, prepared as the run prepares them and not augmented.
+
+    Where a volume may be looked at for a finding that is absent counts as unknown here: none of it is a right place.
+    """
+    if data.volume is not None:
+        data = replace(data, volume=replace(data.volume, absent="unknown"))
     return chosen_batches(data, cohort.split(condition.split), bias=condition.bias, cache=cache)
 
 

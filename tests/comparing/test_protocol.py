@@ -3,11 +3,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from sightline.comparing import Condition, condition_batches, evaluate_run, load_trained, maps_folder
-from sightline.data import PlantedBias, read_cohort
+from sightline.data import Case, Cohort, DataSettings, PlantedBias, VolumeInput, chosen_batches, read_cohort
 from sightline.errors import DataError, RunError
 from sightline.evaluation import Evaluation, EvaluationSettings
 from sightline.models import build_model, save_weights
@@ -89,3 +90,15 @@ def test_what_was_tested_is_read_until_the_weights_change(plain: TrainSettings, 
 def test_weights_of_other_classes_are_refused(plain: TrainSettings, run: RunFolder) -> None:
     with pytest.raises(DataError, match="the weights of run run are not of 4 classes"):
         load_trained(plain, run, num_classes=4)
+
+
+def test_where_to_look_for_an_absent_finding_is_unknown_when_a_volume_is_tested(tmp_path: Path) -> None:
+    np.save(tmp_path / "scan.npy", np.zeros((3, 4, 4), np.float32))
+    np.save(tmp_path / "lung.npy", np.ones((3, 4, 4), np.uint8))
+    case = Case("a", tmp_path / "scan.npy", (1.0, 0.0), "a", split="test", class_masks={"nodule": tmp_path / "lung.npy"})
+    cohort = Cohort(tmp_path, "multilabel", ("nodule", "effusion"), (case,))
+    data = DataSettings(tmp_path, volume=VolumeInput(shape=(3, 4, 4)))
+    batch = next(iter(condition_batches(data, cohort, Condition("test"))))
+    assert bool((batch.regions[0, 0] == 1).all())
+    assert bool(batch.regions[0, 1].isnan().all())
+    assert bool((next(iter(chosen_batches(data, cohort))).regions[0, 1] == 0).all())  # as it is trained on

@@ -95,7 +95,8 @@ def test_weights_of_other_classes_are_refused(plain: TrainSettings, run: RunFold
 def test_where_to_look_for_an_absent_finding_is_unknown_when_a_volume_is_tested(tmp_path: Path) -> None:
     np.save(tmp_path / "scan.npy", np.zeros((3, 4, 4), np.float32))
     np.save(tmp_path / "lung.npy", np.ones((3, 4, 4), np.uint8))
-    case = Case("a", tmp_path / "scan.npy", (1.0, 0.0), "a", split="test", class_masks={"nodule": tmp_path / "lung.npy"})
+    allowed = {"nodule": tmp_path / "lung.npy"}
+    case = Case("a", tmp_path / "scan.npy", (1.0, 0.0), "a", split="test", class_masks=allowed)
     cohort = Cohort(tmp_path, "multilabel", ("nodule", "effusion"), (case,))
     data = DataSettings(tmp_path, volume=VolumeInput(shape=(3, 4, 4)))
     batch = next(iter(condition_batches(data, cohort, Condition("test"))))

@@ -20,6 +20,7 @@ from sightline.errors import DataError
 ABSENT, POSSIBLE, PAST, ASKED = 1, 2, 4, 8  # flags of a word
 _FLAGS = {"absent": ABSENT, "possible": POSSIBLE, "past": PAST, "asked": ASKED}
 _SCOPES = ("after", "before", "around", "here", "end")
+_KINDS = {f"{name}_{scope}": (flag, scope) for name, flag in _FLAGS.items() for scope in _SCOPES}
 MARKS = ("opener", "verb", "seen", "normal")
 _OTHERS = ("still", "end", "turn")
 _JOINTS = frozenset({",", "and", "with"})
@@ -51,7 +52,7 @@ def read_cues(file: Path = _TABLE) -> Cues:
     Raises:
         DataError: a heading is none of the kinds.
     """
-    kinds = {f"{flag}_{scope}" for flag in _FLAGS for scope in _SCOPES} | {*MARKS, *_OTHERS}
+    kinds = {*_KINDS, *MARKS, *_OTHERS}
     phrases: list[tuple[str, str]] = []
     gapped: dict[str, dict[str, str]] = {}
     kind = ""
@@ -169,9 +170,8 @@ def flag_words(
     statement = Statement(words, ends, turns, marks)
     flags = [0] * len(words)
     for begin, end, kind in used:
-        name, _, scope = kind.partition("_")
-        flag = _FLAGS.get(name, 0)
-        if flag:
+        if kind in _KINDS:
+            flag, scope = _KINDS[kind]
             for at in _scope(statement, begin, end, flag, scope, found):
                 flags[at] |= flag
     return flags, ends

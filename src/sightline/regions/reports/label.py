@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sightline.errors import SettingsError
 from sightline.regions.reports.cues import ABSENT, ASKED, PAST, POSSIBLE, read_cues
 from sightline.regions.reports.matrix import Matrix
-from sightline.regions.reports.mentions import Known, Mention
+from sightline.regions.reports.mentions import NOT_THERE, Known, Mention
 from sightline.regions.reports.published import PublishedReader, read_published
 from sightline.regions.reports.reading import SentenceReader
 from sightline.regions.reports.sentences import Sentence, sentences
@@ -27,11 +27,8 @@ _REFERS = re.compile(
     r"latter|reference)\b",
     re.IGNORECASE,
 )
-_ITEM = re.compile(  # of a list: "right upper lobe, 5 mm"
-    r"(?=.*(?:\blobe|lingula|apex|\bbase\b|\blung\b|\b[rl][uml]l\b))"
-    r"[a-z ,/-]{0,60}\d*\.?\d+\s?-?(?:mm|cm)\W*(?:\(.*)?$",
-    re.IGNORECASE,
-)
+_ITEM = re.compile(r"[a-z ,/-]{0,60}\d*\.?\d+\s?-?(?:mm|cm)\W*(?:\(.*)?$", re.IGNORECASE)  # "right upper lobe, 5 mm"
+_PART = re.compile(r"\blobe|lingula|apex|\bbase\b|\blung\b|\b[rl][uml]l\b", re.IGNORECASE)
 _MEASURED = frozenset({"nodule", "mass", "lesion", "cyst", "opacity", "lymphadenopathy", "groundglass"})
 _REMEMBERED = 100_000  # sentences
 
@@ -173,11 +170,11 @@ class ReportLabeller:
         told: list[tuple[Sentence, Mention]] = []
         before: Known = ()
         for sentence in sentences(report):
-            known = before if before and (_REFERS.match(sentence.text) or _ITEM.match(sentence.text)) else ()
+            known = before if before and _refers(sentence.text) else ()
             mentions = self._read(sentence.text, sentence.heading, known)
             told += [(sentence, mention) for mention in mentions]
-            before = tuple((m.finding, m.places) for m in mentions if m.there and m.finding in _MEASURED) or known
-        filled = [(mention, self._value(mention)) for _, mention in told if mention.there]
+            before = tuple([(m.finding, m.places) for m in mentions if m.finding in _MEASURED and m.there]) or known
+        filled = [(mention, self._value(mention)) for _, mention in told if not mention.flags & NOT_THERE]
         filled = [(mention, value) for mention, value in filled if value != 0]
         matrix = self._matrix.of([mention for mention, _ in filled], [v for _, v in filled], cleaned=self._cleaned)
         return ReportLabels(self._matrix.findings, self._matrix.places, matrix, tuple(told), self._usual)
@@ -190,6 +187,13 @@ class ReportLabeller:
         if not mention.flags & POSSIBLE:
             return 1.0
         return {"positive": 1.0, "negative": 0.0, "unknown": float("nan")}[self._uncertain]
+
+
+def _refers(sentence: str) -> bool:
+    """Tell whether a sentence is about the findings of the one before: "the largest ...", or the next of their list."""
+    if _REFERS.match(sentence):
+        return True
+    return _ITEM.match(sentence) is not None and _PART.search(sentence.partition("\n")[0]) is not None
 
 
 def _evidence(sentence: Sentence, mention: Mention) -> Evidence:

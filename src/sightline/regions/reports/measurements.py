@@ -8,6 +8,7 @@ _CM = {"cm": 10.0, "cms": 10.0, "centimeter": 10.0, "centimeters": 10.0, "centim
 UNITS = {**_MM, **_CM}
 _CENTIMETRE_MM = 10.0
 _DIGITS = frozenset("0123456789.")
+_STANDS_FOR = dict.fromkeys(_DIGITS, "0") | {"(": "("}
 _BETWEEN = frozenset({"x", "by", "to", "and", "-", "up", "or"})
 _EARLIER = frozenset({"previously", "prior", "formerly", "was", "originally", "earlier", "compared", "from", "versus"})
 _AWAY = frozenset({"above", "below", "from", "proximal", "distal", "deep", "away", "apart", "superior", "inferior"})
@@ -55,8 +56,8 @@ def rounded(words: Sequence[str]) -> list[str]:
     >>> rounded("nodule of 7 mm , 1.4 x 0.9 cm on image 214".split())
     ['nodule', 'of', '5', 'mm', ',', '2', 'x', '0.5', 'cm', 'on', 'image', '0']
     """
-    result = ["0" if word[0] in _DIGITS else word if word[0] != "(" else "(" for word in words]
-    for unit in UNITS.keys() & set(words):
+    result = [_STANDS_FOR.get(word[0], word) for word in words]
+    for unit in UNITS.keys() & words:
         small, large = ("5", "20") if unit in _MM else ("0.5", "2")
         for at, word in enumerate(words):
             if word == unit:

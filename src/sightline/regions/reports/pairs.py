@@ -36,15 +36,18 @@ def joined_pairs(
         marks: see `flag_words`.
         found: words of findings that are told by one word.
     """
+    if not heads:
+        return []
     joined_ones: dict[tuple[str, int], PairHit] = {}
     starts = {begin for begin, _, _ in heads}
     for begin, end in sorted({(begin, end) for begin, end, _ in heads}):
-        here = [pair for b, e, pair in heads if (b, e) == (begin, end)]
+        here = [pair for b, e, pair in heads if b == begin and e == end]
+        fitting = [hit for hit in contexts if any(hit[2] is pair for pair in here)]
         adjective = words[begin].endswith("ed") or words[begin] in _ADJECTIVES
         listed = any(finding.name in _LISTED for finding, _ in here)
         closed = starts | set(found) if listed else starts
-        before = _before(words, begin, here, contexts, ends, closed, marks)
-        after = _after(words, end, here, contexts, ends, starts, marks)
+        before = _before(words, begin, fitting, ends, closed, marks, listed=listed)
+        after = _after(words, end, fitting, ends, starts, marks)
         joined = (after or before) if adjective else (before or after)
         if not joined:
             joined = [(finding, (begin, end)) for finding, said_of in here if _STANDS_ALONE in said_of]
@@ -55,45 +58,44 @@ def joined_pairs(
     return list(joined_ones.values())
 
 
-def _fitting(here: Sequence[Pair], hit: Hit) -> bool:
-    return any(finding is hit[2][0] and said_of is hit[2][1] for finding, said_of in here)
-
-
 def _before(
     words: Sequence[str],
     begin: int,
-    here: Sequence[Pair],
     contexts: Sequence[Hit],
     ends: Collection[int],
     starts: Collection[int],
     marks: Mapping[str, Collection[int]],
+    *,
+    listed: bool,
 ) -> list[tuple[Finding, tuple[int, int]]]:
-    listed = any(finding.name in _LISTED for finding, _ in here)
+    fitting = [hit for hit in contexts if hit[0] < begin and hit[1] <= begin]
+    if not fitting:
+        return []
     stop = begin
     while stop > 0 and begin - stop < _REACH and stop not in ends:
         at = stop - 1
         if (
             words[at] == ";"
-            or (at in starts and not any(hit[0] <= at < hit[1] and _fitting(here, hit) for hit in contexts))
+            or (at in starts and not any(hit[0] <= at < hit[1] for hit in contexts))
             or at in marks["normal"]
             or (words[at] == "," and not listed)
         ):
             break
         stop -= 1
-    fitting = [hit for hit in contexts if stop <= hit[0] < begin and hit[1] <= begin and _fitting(here, hit)]
-    return [(hit[2][0], (hit[0], hit[1])) for hit in fitting]
+    return [(hit[2][0], (hit[0], hit[1])) for hit in fitting if stop <= hit[0]]
 
 
 def _after(
     words: Sequence[str],
     end: int,
-    here: Sequence[Pair],
     contexts: Sequence[Hit],
     ends: Collection[int],
     starts: Collection[int],
     marks: Mapping[str, Collection[int]],
 ) -> list[tuple[Finding, tuple[int, int]]]:
-    fitting = [hit for hit in contexts if end <= hit[0] < end + _REACH and _fitting(here, hit)]
+    fitting = [hit for hit in contexts if end <= hit[0] < end + _REACH]
+    if not fitting:
+        return []
     own = {hit[0] for hit in fitting}
     stop = end
     while stop < len(words) and stop - end < _REACH and stop not in ends:

@@ -5,6 +5,7 @@ atrium" says nothing of the left lung.
 """
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from sightline.regions.reports.terms import ELSEWHERE, PlaceWords
@@ -107,12 +108,12 @@ def placed_words(
             free = (free[0] if near and free else begin, end)
         elif line.kind == "level":
             sides = side or _side_after(words, known, index) or frozenset(heading)
-            placed.append(Placed(begin, end, _levels(names, sides, words[begin:end]), "lung"))
+            alone = end - begin == 2 and words[begin] == "middle" and words[begin + 1] == "lobe"
+            placed.append(Placed(begin, end, _levels(names, sides, alone=alone), "lung"))
             free = None
         elif line.kind in ("lung", "weak"):
             sides = side if free is not None else frozenset()
-            there = frozenset(f"{each}_lung" for each in sides) | sides | {"lung"}
-            placed.append(Placed(begin, end, there, line.kind))
+            placed.append(Placed(begin, end, _lungs(sides), line.kind))
             free = None
         else:
             there = frozenset(name for name in names if name != ELSEWHERE)
@@ -160,8 +161,15 @@ def _side_after(words: Sequence[str], known: Sequence[PlaceHit], index: int) -> 
     return frozenset()
 
 
-def _levels(names: Sequence[str], sides: frozenset[str], words: Sequence[str]) -> frozenset[str]:
+@cache
+def _lungs(sides: frozenset[str]) -> frozenset[str]:
+    return frozenset(f"{each}_lung" for each in sides) | sides | {"lung"}
+
+
+@cache
+def _levels(names: Sequence[str], sides: frozenset[str], *, alone: bool) -> frozenset[str]:
+    """Lobes of these levels; the middle lobe without a side (`alone`) is the right one."""
     if "_" in names[0]:
         return frozenset(names)
-    alone = frozenset({"right"}) if list(words) == ["middle", "lobe"] else _BOTH
-    return frozenset(f"{side}_{level}" for side in sides or alone for level in names) | sides
+    either = frozenset({"right"}) if alone else _BOTH
+    return frozenset(f"{side}_{level}" for side in sides or either for level in names) | sides

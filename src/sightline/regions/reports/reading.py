@@ -22,6 +22,7 @@ _SIDES = frozenset({"right", "left"})
 _WHERE = _SIDES | {"anterior", "posterior", "superior", "inferior", "medial", "lateral"}
 _SIGNS = frozenset({"0", "5", "20", "0.5", "2", ",", ";", ":", "?", "("})
 _MEASURABLE = frozenset({"mass", "lesion", "cyst", "aneurysm", "lymphadenopathy", "nodule"})  # a size is of the nearest
+_NOWHERE: frozenset[str] = frozenset()
 _Hit = tuple[int, int, Finding]
 _Spans = tuple[tuple[int, int], ...]
 
@@ -80,20 +81,21 @@ class SentenceReader:
             known: what "it" and "the largest" stand for.
         """
         words = words_of(lowered(sentence))
-        title = _title(words, heading)
+        title = _title(words, heading) if heading else 0
         plain = self._plain
-        alike = [plain.get(word) or self._find_plain(word) for word in self._speller.mended(rounded(words))]
+        alike = [plain.get(word) or self._find_plain(word) for word in rounded(words)]
         return self._read(tuple(alike), title, heading, known)
 
     def _find_plain(self, word: str) -> str:
         """Return a word that does the same: any other if it does nothing, another that begins something new.
 
-        Sentences that are then the same are read once.
+        One letter that is wrong is mended first. Sentences that are then the same are read once.
         """
+        given, (word,) = word, self._speller.mended([word])
         values = None if word in self._told_apart or word.startswith(BEGINNINGS) else self._phrases.values(word)
         other = {(): "_", ((_MARK, "opener"),): "tiny"}.get(values, word) if values is not None else word
         if len(self._plain) < _REMEMBERED:
-            self._plain[word] = other
+            self._plain[given] = other
         return other
 
     def _read_words(self, words: tuple[str, ...], title: int, heading: str, known: Known) -> tuple[Mention, ...]:
@@ -103,7 +105,8 @@ class SentenceReader:
         hits = _hits(kinds[_WORD], kinds[_UNLIKE], title)
         if not hits:
             hits = [(0, 1, self._by_name[name]) for name, _ in known]
-        if not hits and not kinds[_HEAD] and UNITS.keys().isdisjoint(words):
+        sized = not UNITS.keys().isdisjoint(words)
+        if not hits and not kinds[_HEAD] and not sized:
             normal = any(mark == "normal" for _, _, mark in kinds[_MARK])
             if normal or not kinds[_PLACE]:
                 return ()
@@ -114,10 +117,11 @@ class SentenceReader:
         said = _Said(words, *flag_words(words, kinds[_CUE], marks, found, self._gapped), marks)
         told = [_Told(finding, begin, end, said.of(begin, end), ((begin, end),)) for begin, end, finding in hits]
         for finding, (begin, end), other in joined_pairs(words, kinds[_HEAD], kinds[_CONTEXT], said.ends, marks, found):
-            if not _is_unlike(finding, ((begin, end), other), kinds[_UNLIKE]):
+            if not kinds[_UNLIKE] or not _is_unlike(finding, ((begin, end), other), kinds[_UNLIKE]):
                 spans = tuple(sorted({(begin, end), other}))
                 told.append(_Told(finding, begin, end, said.of(begin, end), spans))
-        told += self._sized(said, told, kinds[_CONTEXT])
+        if sized:
+            told += self._sized(said, told, kinds[_CONTEXT])
         if not told:
             return _other(said, kinds[_PLACE])
         if all(each.flags & NOT_THERE for each in told):
@@ -127,8 +131,6 @@ class SentenceReader:
     def _sized(self, said: _Said, told: Sequence[_Told], contexts: Sequence[Any]) -> list[_Told]:
         """What a size makes of a nodule or a lymph node."""
         large, swollen = self._by_name.get("nodulegr1cm"), self._by_name.get("lymphadenopathy")
-        if UNITS.keys().isdisjoint(said.words):
-            return []
         measured = [each._replace(finding=large) for each in told if large and each.finding.name == "nodule"]
         for begin, end, (finding, _) in contexts:
             if swollen is not None and finding is swollen:
@@ -158,20 +160,21 @@ class SentenceReader:
         before: Mapping[str, frozenset[str]],
     ) -> tuple[Mention, ...]:
         """Add the places: of the sentence, of what it refers to, or of the heading."""
-        sides = {name.partition("_")[0] for each in above for name in each.names if name.endswith("_lung")}
+        sides = [name.partition("_")[0] for each in above for name in each.names if name.endswith("_lung")]
         taken = {at for each in told for at in range(each.begin, each.end)}
         placed = placed_words(said.words, hits, taken, sides)
-        places = Places(said.words, placed, {each.begin for each in told}, said.ends, said.flags)
+        places = Places(said.words, placed, {each.begin for each in told}, said.ends, said.flags) if placed else None
         special = [each for each in told if each.finding.kind != "generic"]
-        better = (
-            {at for each in special for b, e in each.spans for at in range(b, e)} if len(special) < len(told) else ()
-        )
+        better: Collection[int] = ()
+        if special and len(special) < len(told):
+            better = {at for each in special for b, e in each.spans for at in range(b, e)}
         mentions = []
         for each in told:
-            finding, names = each.finding, frozenset[str]()
+            finding, names = each.finding, _NOWHERE
             if not each.flags & NOT_THERE:
-                earlier = before.get("nodule" if finding.name == "nodulegr1cm" else finding.name, frozenset())
-                names = _names(finding, places.of(each.begin, lung=finding.kind == "lung")) or earlier
+                names = _names(finding, places.of(each.begin, lung=finding.kind == "lung")) if places else _NOWHERE
+                if not names and before:
+                    names = before.get("nodule" if finding.name == "nodulegr1cm" else finding.name, _NOWHERE)
                 names = names or _names(finding, above) or _of_noun(each, told)
                 if each.begin in better and names and not possible_places(finding, names) - _WHERE:
                     continue  # "dilated" of a ventricle is cardiomegaly and no ectasia
@@ -185,6 +188,8 @@ class SentenceReader:
 
 def _hits(words: Sequence[_Hit], unlike: Sequence[_Hit], title: int) -> list[_Hit]:
     """Phrases of findings behind the heading, without those that mean something else; of each finding the longest."""
+    if not unlike and len({finding for _, _, finding in words}) == len(words):
+        return [hit for hit in words if hit[0] >= title]
     kept: list[_Hit] = []
     for begin, end, finding in sorted(words, key=lambda hit: hit[0] - hit[1]):
         if begin >= title and not _is_unlike(finding, ((begin, end),), (*unlike, *kept)):
@@ -209,13 +214,18 @@ def _other(said: _Said, hits: Sequence[Any]) -> tuple[Mention, ...]:
 def _names(finding: Finding, placed: Sequence[Placed]) -> frozenset[str]:
     """Names of the places of a finding; a side alone is a side of the lungs, if it is in them or usually is."""
     if not placed:
-        return frozenset()
-    alone = {name for each in placed if each.kind == "side" for name in each.names}
-    names = {name for each in placed if each.kind != "side" for name in each.names}
-    real = names - _SIDES - {name for each in placed if each.kind == "where" for name in each.names}
-    if finding.kind == "lung" or (finding.usual == "lung" and not real) or real == {"lung"}:
-        names |= {f"{side}_lung" for side in alone}
-    return with_lungs(frozenset(names | alone))
+        return _NOWHERE
+    return _names_of(finding.kind, finding.usual, tuple([(each.kind, each.names) for each in placed]))
+
+
+@lru_cache(10_000)
+def _names_of(kind: str, usual: str, placed: Sequence[tuple[str, frozenset[str]]]) -> frozenset[str]:
+    alone = {name for how, names in placed if how == "side" for name in names}
+    told = {name for how, names in placed if how != "side" for name in names}
+    real = told - _SIDES - {name for how, names in placed if how == "where" for name in names}
+    if kind == "lung" or (usual == "lung" and not real) or real == {"lung"}:
+        told |= {f"{side}_lung" for side in alone}
+    return with_lungs(frozenset(told | alone))
 
 
 def _of_noun(each: _Told, told: Sequence[_Told]) -> frozenset[str]:
@@ -241,7 +251,8 @@ def _entries(vocabulary: Vocabulary, cues: Cues) -> list[tuple[str, tuple[int, A
         entries += [(phrase, (_WORD, finding)) for phrase in finding.words]
         entries += [(phrase, (_UNLIKE, finding)) for phrase in finding.unlike]
         for heads, contexts in finding.pairs:
-            entries += [(phrase, (_HEAD, (finding, contexts))) for phrase in heads]
-            entries += [(phrase, (_CONTEXT, (finding, contexts))) for phrase in contexts if phrase != "?"]
+            pair = (finding, contexts)
+            entries += [(phrase, (_HEAD, pair)) for phrase in heads]
+            entries += [(phrase, (_CONTEXT, pair)) for phrase in contexts if phrase != "?"]
     entries += [(phrase, (_PLACE, line)) for line in vocabulary.places for phrase in line.words]
     return entries

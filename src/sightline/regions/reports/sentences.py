@@ -6,7 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-_BREAK = re.compile(r"[.!?]+[\"')\]]*\s+|\.(?=[A-Z][a-z]|[a-z]{4})|\n\s*|;\s+(?=\d{1,2}[.)]\s+[A-Z])")
+_BREAK = re.compile(  # begins with its characters, so that all others are passed over quickly
+    r"[.!?\n;](?:(?<=[.!?])[.!?]*[\"')\]]*\s+|(?<=\.)(?=[A-Z][a-z]|[a-z]{4})|(?<=\n)\s*|(?<=;)\s+(?=\d{1,2}[.)]\s+[A-Z]))"
+)
 _ITEM = re.compile(r"(?:[-*•\u2013]|\(?\d{1,2}[.)])\s|[A-Z][A-Za-z /&]{1,40}:\s")
 _MARKER = re.compile(r"\s*(?:[-*•\u2013]+|\(?\d{1,2}[.)])\s+")
 _RUN_ON = re.compile(r"[a-z]{2}\.[A-Z][a-z]|[a-z]{4}\.[a-z]{4}")
@@ -68,7 +70,7 @@ def sentences(report: str) -> Iterator[Sentence]:
         heading = ""
         for first, last in _pieces(report, start, end):
             text = report[first:last]
-            leading = _LEADING.match(text)
+            leading = _LEADING.match(text) if ":" in text else None
             if leading:
                 name = leading.group(1).lower()
                 if set(re.findall(r"[a-z]+", name)) <= _headings():
@@ -89,7 +91,7 @@ def _sections(report: str) -> Iterator[tuple[int, int, str]]:
 
 def _section_names(report: str) -> list[tuple[int, int, str]]:
     """Begin, end and name of each that has a colon where a sentence may begin, or a line of its own."""
-    names = _left_out() | _told()
+    names = _names()
     found: list[tuple[int, int, str]] = []
     colon = report.find(":")
     while colon >= 0:
@@ -126,7 +128,7 @@ def _cuts(report: str, start: int, end: int) -> Iterator[int]:
         elif at + 1 == stop:
             if _RUN_ON.search(report[max(at - 4, 0) : at + 5]):
                 yield stop
-        elif not _initial(report, at) and not _abbreviated(report, start, at + 1) and not _is_marker(report, at + 1):
+        elif not (_initial(report, at) or _abbreviated(report, start, at + 1) or _is_marker(report, at + 1)):
             yield stop
 
 
@@ -184,8 +186,9 @@ def _left_out() -> frozenset[str]:
 
 
 @cache
-def _told() -> frozenset[str]:
-    return frozenset(_table()["told"])
+def _names() -> frozenset[str]:
+    """Of all sections."""
+    return _left_out() | frozenset(_table()["told"])
 
 
 @cache

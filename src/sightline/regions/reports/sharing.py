@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from sightline.regions.reports.cues import POSSIBLE
 from sightline.regions.reports.places import JOINTS, NEAR, NOUNS, Placed
 
+_LUNG = frozenset({"lung"})
+_OF_LUNGS = ("lung", "side")
+_OF_ALL = ("lung", "side", "other")
+
 
 @dataclass(slots=True)
 class _Part:
@@ -32,7 +36,12 @@ class _Part:
     @property
     def before(self) -> bool:
         """A place stands before the first finding."""
-        return bool(self.own and self.findings) and min(each.begin for each in self.own) < self.findings[0]
+        return bool(self.own and self.findings) and min([each.begin for each in self.own]) < self.findings[0]
+
+    def telling(self, *, lung: bool) -> list[Placed]:
+        """Places that tell where its findings are, which are in the lungs or anywhere."""
+        kinds = _OF_LUNGS if lung else _OF_ALL
+        return [each for each in self.own if each.kind in kinds]
 
 
 class Places:
@@ -78,13 +87,13 @@ class Places:
 
     def _find(self, index: int, lung: bool) -> list[Placed]:
         part = self._parts[index]
-        telling = [each for each in part.own if each.kind in ("lung", "side") or (each.kind == "other" and not lung)]
+        telling = part.telling(lung=lung)
         if not telling:
             return part.own + self._shared(index, lung)
-        if all(each.names == {"lung"} for each in telling):
+        if all(each.names == _LUNG for each in telling):
             after = self._neighbour(index, 1, lung)
             if after is not None and not after.before:
-                return part.own + [each for each in after.own if each.kind in ("lung", "side")]
+                return part.own + after.telling(lung=True)
         return part.own
 
     def _shared(self, index: int, lung: bool) -> list[Placed]:
@@ -108,9 +117,7 @@ class Places:
             part = self._parts[index]
             if step > 0 and not part.joint:
                 return None
-            if part.findings and any(
-                each.kind in ("lung", "side") or (each.kind == "other" and not lung) for each in part.own
-            ):
+            if part.findings and part.telling(lung=lung):
                 return part
 
     def _apposed(self, part: _Part) -> bool:
@@ -150,19 +157,17 @@ class Places:
 
 def _cut(words: Sequence[str], placed: Sequence[Placed], findings: Sequence[int], ends: Collection[int]) -> list[_Part]:
     parts: list[_Part] = []
-    begin, joint = 0, ""
-    for at in range(len(words) + 1):
-        last = at == len(words)
-        if last or words[at] in JOINTS or at in ends:
-            if at > begin:
-                inside = [each for each in placed if begin <= each.begin < at]
-                parts.append(_Part(begin, at, joint, [each for each in findings if begin <= each < at], inside))
-                joint = ""
-            if last:
-                break
-            if words[at] in JOINTS:
-                joint = "" if words[at] == ";" else ("with" if "with" in (joint, words[at]) else words[at])
-                begin = at + 1
-            else:
-                joint, begin = "", at
+    begin, joint, count = 0, "", len(words)
+    for at in [at for at, word in enumerate(words) if word in JOINTS or at in ends] + [count]:
+        if at > begin:
+            inside = [each for each in placed if begin <= each.begin < at]
+            parts.append(_Part(begin, at, joint, [each for each in findings if begin <= each < at], inside))
+            joint = ""
+        if at == count:
+            break
+        if words[at] in JOINTS:
+            joint = "" if words[at] == ";" else ("with" if "with" in (joint, words[at]) else words[at])
+            begin = at + 1
+        else:
+            joint, begin = "", at
     return parts

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 _WORD = re.compile(  # places in the images, "(3; 188 and 322)", are one word that says nothing
-    r"\((?:[\d\s;:,./&-]|and|series|image|slice|se|im)+\)|\d*\.?\d+|x(?=\d)|[a-z]+\d*|[,;:?]|(?<=\s)[-\u2013\u2014]+(?=\s)"
+    r"[a-wyz][a-z]*\d*|[,;:?]|\d*\.?\d+|x(?=\d)|x[a-z]*\d*|"
+    r"\((?:[\d\s;:,./&-]|and|series|image|slice|se|im)+\)|(?<=\s)[-\u2013\u2014]+(?=\s)"
 )
 _MOST_WORDS = 200_000  # remembered; beyond them the memory of a dictionary starts anew
 Value = TypeVar("Value")
@@ -32,26 +33,43 @@ def spans_of(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Node(Generic[Value]):
     """Where one stands after some words of a phrase."""
 
     values: list[Value] = field(default_factory=list)
     exact: dict[str, "_Node[Value]"] = field(default_factory=dict)
     patterns: dict[str, "_Node[Value]"] = field(default_factory=dict)
-    known: dict[str, tuple["_Node[Value]", ...]] = field(default_factory=dict)
 
-    def after(self, word: str) -> tuple["_Node[Value]", ...]:
+    def after(self, word: str) -> list["_Node[Value]"]:
         """Nodes that a word leads to."""
-        found = self.known.get(word)
-        if found is None:
-            ahead = [self.exact[word]] if word in self.exact else []
-            fitting = () if not word[0].isalpha() else self.patterns.items()
-            found = (*ahead, *(node for pattern, node in fitting if fits(word, pattern)))
-            if len(self.known) > _MOST_WORDS:
-                self.known.clear()
-            self.known[word] = found
-        return found
+        ahead = [self.exact[word]] if word in self.exact else []
+        fitting = self.patterns.items() if word[0].isalpha() else ()
+        return ahead + [node for pattern, node in fitting if fits(word, pattern)]
+
+
+class _State(Generic[Value]):
+    """All nodes that some words lead to, and, of the words met so far, where each leads from here."""
+
+    __slots__ = ("_longer", "ends", "known", "values")
+
+    def __init__(self, nodes: Sequence[_Node[Value]]) -> None:
+        self.values = tuple(value for node in nodes for value in node.values)
+        self._longer = [node for node in nodes if node.exact or node.patterns]
+        self.ends = not self._longer  # no phrase goes on
+        self.known: dict[str, _State[Value] | None] = {}
+
+    def step(self, word: str) -> "_State[Value] | None":
+        """Where a word leads; `None` if no phrase has it here."""
+        return self.known[word] if word in self.known else self.after(word)
+
+    def after(self, word: str) -> "_State[Value] | None":
+        """Find out where a word leads that was not met here before."""
+        if len(self.known) > _MOST_WORDS:
+            self.known.clear()
+        nodes = [after for node in self._longer for after in node.after(word)]
+        state = self.known[word] = _State(nodes) if nodes else None
+        return state
 
 
 def fits(word: str, pattern: str) -> bool:
@@ -77,53 +95,46 @@ class Phrases(Generic[Value]):
     """
 
     def __init__(self, entries: Iterable[tuple[str, Value]]) -> None:
-        self._root: _Node[Value] = _Node()
+        root: _Node[Value] = _Node()
         self._later_words: set[str] = set()
         self._later_patterns: set[str] = set()
         for phrase, value in entries:
-            node = self._root
+            node = root
             for position, word in enumerate(phrase.split()):
                 if position:
                     (self._later_patterns if word.endswith("*") else self._later_words).add(word)
                 branch = node.patterns if word.endswith("*") else node.exact
                 node = branch.setdefault(word, _Node())
             node.values.append(value)
-        self._first: dict[str, tuple[tuple[Value, ...], tuple[_Node[Value], ...]]] = {}
+        self._first = _State([root])
 
     def find(self, words: Sequence[str]) -> list[tuple[int, int, Value]]:
         """Return begin, end and value of every phrase in the words, by where they begin, longer ones last."""
         found: list[tuple[int, int, Value]] = []
-        remembered, count = self._first, len(words)
+        first, count = self._first, len(words)
+        known = first.known
         for start, word in enumerate(words):
-            values, nodes = remembered.get(word) or self._remember(word)
-            for value in values:
-                found.append((start, start + 1, value))  # noqa: PERF401 - faster than extend for one or none
+            state = known[word] if word in known else first.after(word)
             end = start + 1
-            while nodes and end < count:
+            while state is not None:
+                for value in state.values:
+                    found.append((start, end, value))  # noqa: PERF401 - faster than extend for one or none
+                if state.ends or end == count:
+                    break
                 following = words[end]
                 end += 1
-                nodes = tuple([after for node in nodes for after in node.known.get(following) or node.after(following)])
-                for node in nodes:
-                    for value in node.values:
-                        found.append((start, end, value))  # noqa: PERF401
+                state = state.known[following] if following in state.known else state.after(following)
         return found
 
     def knows(self, word: str) -> bool:
         """Tell whether a phrase may begin with the word."""
-        return any(self._remember(word))
+        return self._first.step(word) is not None
 
     def values(self, word: str) -> tuple[Value, ...] | None:
         """Values of a word that is a phrase of its own or none; `None` if it is also a part of longer ones."""
-        values, longer = self._remember(word)
-        if longer or word in self._later_words or any(fits(word, pattern) for pattern in self._later_patterns):
+        state = self._first.step(word)
+        if state is not None and not state.ends:
             return None
-        return values
-
-    def _remember(self, word: str) -> tuple[tuple[Value, ...], tuple[_Node[Value], ...]]:
-        if len(self._first) > _MOST_WORDS:
-            self._first.clear()
-        nodes = self._root.after(word)
-        values = tuple(value for node in nodes for value in node.values)
-        longer = tuple(node for node in nodes if node.exact or node.patterns)
-        self._first[word] = values, longer
-        return values, longer
+        if word in self._later_words or any(fits(word, pattern) for pattern in self._later_patterns):
+            return None
+        return state.values if state is not None else ()

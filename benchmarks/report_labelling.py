@@ -99,7 +99,8 @@ def main() -> None:
         rates: dict[str, list[float]] = {"read before": [], "half new": [], "all new": []}
         for _ in range(arguments.times):
             labeller = ReportLabeller(rules=rules)
-            labeller.label_many(corpus(50, 0, normal=0.5))  # the words, not the sentences
+            for report in corpus(50, 0, normal=0.5):  # the words, not the sentences
+                labeller(report)
             for name, reports in (("half new", half), ("read before", half), ("all new", new)):
                 rates[name].append(rate(labeller, reports))
         for name, each in rates.items():

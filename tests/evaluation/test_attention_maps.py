@@ -4,7 +4,8 @@ from torch import Tensor, nn
 
 from sightline.attribution import EveryClass, GradCAM, HiResCAM
 from sightline.errors import ShapeError
-from sightline.evaluation.attention_maps import Attention, Classes, attention_maps, linear_attention
+from sightline.evaluation.attention_maps import Attention, Classes, attention_maps
+from sightline.guidance import linear_attention
 from sightline.types import LinearAnswer
 
 
@@ -55,7 +56,7 @@ def test_the_closed_form_is_what_gradients_give(
 
 def test_hirescam_and_the_bias_are_the_logit_and_carry_gradients(model: Linear, images: Tensor) -> None:
     answer = model.linear_answer(images)
-    maps = linear_attention(answer, range(5), "hirescam")
+    maps = linear_attention(answer)
     torch.testing.assert_close(maps.flatten(2).sum(2) + answer.bias, answer.logits)
     maps.sum().backward()
     assert model.conv.weight.grad is not None

@@ -1,7 +1,7 @@
 """Maps of several labels of an image at once: in closed form where the head is one linear layer, else by gradients."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from sightline.attribution import GradCAM, HiResCAM, upsample_to
 from sightline.attribution.targets import Selection, Target
 from sightline.errors import ShapeError
+from sightline.guidance import linear_attention
 from sightline.metrics.organ_iou import Maps, normalised_attention
-from sightline.types import LinearAnswer
 
 Attention = Literal["hirescam", "grad-cam"]
 
@@ -53,35 +53,12 @@ def attention_maps(
     answer = getattr(model, "linear_answer", None)
     with torch.no_grad():
         if answer is not None and layer is None:
-            return linear_attention(answer(images), classes, attention)
+            answered = answer(images)
+            chosen = replace(answered, weights=answered.weights[list(classes)])
+            return linear_attention(chosen, "grad_cam" if attention == "grad-cam" else "hirescam")
         explainer = (HiResCAM if attention == "hirescam" else GradCAM)(layer, rectify=False)
         maps: Tensor = explainer(model, images, Classes(tuple(classes))).attribution[:, :, 0]
         return maps
-
-
-def linear_attention(answer: LinearAnswer, classes: Sequence[int], attention: Attention) -> Tensor:
-    r"""Draw the maps of a model with one fully connected layer on its last features.
-
-    The gradient of the score is the scale times the weights, whatever the image:
-
-    $$\tilde A_{mp} = s \sum_f w_{mfp} z_{fp} \qquad \text{(HiResCAM)}, \qquad
-    \tilde A_{mp} = s \sum_f \bar w_{mf} z_{fp} \qquad \text{(Grad-CAM)}$$
-
-    Args:
-        answer: of the model.
-        classes: M of the K classes.
-        attention: which map.
-
-    Returns:
-        `(N, M, *G)`, on the graph; summed over places and with the bias, HiResCAM is the logit.
-
-    Reference:
-        Draelos and Carin, arXiv:2011.08891v2, eq. 3 to 6.
-    """
-    weights = answer.weights[list(classes)]
-    if attention == "grad-cam":
-        weights = weights.mean(tuple(range(2, weights.ndim)), keepdim=True)
-    return torch.stack([answer.scale * (each * answer.features).sum(1) for each in weights], 1)
 
 
 def attention_on_grid(maps: Tensor, grid: Sequence[int]) -> Maps:

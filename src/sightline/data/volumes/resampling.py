@@ -5,7 +5,7 @@ view, centre on centre. The affine says so exactly, so nothing moves in the pati
 
 Interpolating splines of a grid are products of one along each axis. So the weights of each axis are asked of SimpleITK
 once, by resampling unit impulses, and applied one axis after the other: the same values as `sitk.Resample` (to 1e-6 of
-the largest) at a tenth of its time. The weights of a cubic spline fall off by 0.27 a voxel, so that beyond about ten
+the largest) in less time. The weights of a cubic spline fall off by 0.27 a voxel, so that beyond about ten
 voxels they are left out, and time and memory grow with the number of voxels.
 
 Reference:

@@ -1,7 +1,7 @@
 """Labels from free-text reports: findings by places, and the words that made them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -178,10 +178,6 @@ class ReportLabeller:
         filled = [(mention, value) for mention, value in filled if value != 0]
         matrix = self._matrix.of([mention for mention, _ in filled], [v for _, v in filled], cleaned=self._cleaned)
         return ReportLabels(self._matrix.findings, self._matrix.places, matrix, tuple(told), self._usual)
-
-    def label_many(self, reports: Iterable[str]) -> list[ReportLabels]:
-        """Label reports, in their order."""
-        return [self(report) for report in reports]
 
     def _value(self, mention: Mention) -> float:
         if not mention.flags & POSSIBLE:

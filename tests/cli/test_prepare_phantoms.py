@@ -68,3 +68,14 @@ def test_what_is_of_ct_is_refused_elsewhere(tmp_path: Path, capsys: pytest.Captu
     assert main(["prepare", "phantoms", str(tmp_path), "--slice-mm", "4", "--findings"]) == 2
     assert "--slice-mm is of CT; add --ct" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_radiographs_take_a_bias_and_those_with_findings_do_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prepare", "phantoms", str(tmp_path / "cli"), "-q", "--size", "32", "--counts", "test=9", "--bias", "0"]
+    assert main(words) == 0
+    made = make_phantom_cohort(tmp_path / "made", size=32, counts={"test": 9}, bias=0.0)
+    assert files(tmp_path / "cli") == files(made)
+    assert main(["prepare", "phantoms", str(tmp_path / "no"), "--findings", "--bias", "0"]) == 2
+    assert "--bias is not for --findings" in capsys.readouterr().err

@@ -59,6 +59,23 @@ def test_hospital_gives_the_class_away_except_out_of_distribution(rows: list[dic
         assert row["source"] == ("farfield" if row["split"] == "ood" else own)
 
 
+def test_without_bias_any_hospital_takes_any_patient(folder: Path, tmp_path: Path) -> None:
+    counts = {"test": 90}
+    make_phantom_cohort(tmp_path, seed=4, size=32, counts=counts, bias=0.0)
+    with (tmp_path / "cohort.csv").open(newline="") as file:
+        met = {(row["label"], row["source"]) for row in csv.DictReader(file)}
+    assert len(met) == len(FINDINGS) * len(HOSPITALS)
+    make_phantom_cohort(tmp_path / "half", seed=4, size=32, counts=counts, bias=0.5)
+    with (tmp_path / "half" / "cohort.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    own = sum(row["source"] == HOSPITALS[FINDINGS.index(row["label"])].name for row in rows)
+    assert 0.5 < own / len(rows) < 0.85  # a half, and a third of the rest
+    assert pixels(tmp_path / rows[0]["mask"]).tolist() == pixels(tmp_path / "half" / rows[0]["mask"]).tolist()
+    with pytest.raises(SettingsError, match="bias must be between 0 and 1, got 2"):
+        make_phantom_cohort(tmp_path / "no", size=32, counts=counts, bias=2)
+    assert not (tmp_path / "no").exists()
+
+
 def test_masks_are_black_and_white_and_lesions_lie_in_lungs(folder: Path, rows: list[dict[str, str]]) -> None:
     for row in rows:
         lungs = pixels(folder / row["mask"])

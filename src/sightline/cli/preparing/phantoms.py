@@ -23,7 +23,7 @@ _COUNTS: Mapping[str, str] = {
     "ct": "train=36,val=9,test=15,ood=12",
 }
 _SIZES: Mapping[str, int] = {"phantoms": 96, "findings": 256, "ct": 128}
-_OF_CT = ("slice_mm", "least_severity", "regions", "bias")
+_OF_CT = ("slice_mm", "least_severity", "regions")
 
 
 def configure(parser: Parser) -> None:
@@ -37,7 +37,10 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--counts", help=f"default: {_COUNTS['phantoms']}, with --ct {_COUNTS['ct']}")
     slices = "CT: distance of slices, which cover 324 mm; default: the scanner's"
     regions = "CT: where a finding may be seen: itself (lesions, the default) or the lungs or mediastinum that hold it"
-    bias = "CT: share of objects on the skin that tell the truth, 0 to 1; default: there are no such objects"
+    bias = (
+        "share of patients in the hospital of their class, 0 (any hospital) to 1 (the default); "
+        "CT: share of objects on the skin that tell the truth, by default there are none"
+    )
     parser.add_argument("--slice-mm", type=float, help=slices)
     parser.add_argument("--least-severity", type=float, help="CT: of findings, 0 to 1; default: 0")
     parser.add_argument("--regions", choices=("lesions", "organs"), help=regions)
@@ -53,6 +56,10 @@ def run(arguments: Namespace) -> int:
     given = {name: getattr(arguments, name) for name in _OF_CT if getattr(arguments, name) is not None}
     if given and not arguments.ct:
         raise UsageError(f"--{next(iter(given)).replace('_', '-')} is of CT; add --ct")
+    if arguments.bias is not None:
+        if arguments.findings:
+            raise UsageError("--bias is not for --findings, whose hospitals differ in who comes to them")
+        given["bias"] = arguments.bias
     counts = pairs(arguments.counts or _COUNTS[kind], "--counts", int)
     size = _SIZES[kind] if arguments.size is None else arguments.size
     with progress() as stage:

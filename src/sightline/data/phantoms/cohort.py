@@ -2,7 +2,8 @@
 
 In `train`, `val` and `test` each class comes from a hospital of its own, so the marks on the film predict the class
 without fail. `val` and `test` hold every patient twice more: `image:off` without marks, `image:swapped` with the next
-class's. `ood` holds patients of all classes from one further hospital that leaves no marks and exposes otherwise.
+class's. `ood` holds patients of all classes from one further hospital that leaves no marks and exposes otherwise. With
+`bias` below 1 patients go to other hospitals too, at 0 to any of the three whatever their class.
 """
 
 import csv
@@ -18,7 +19,7 @@ from PIL import Image
 from sightline.data.phantoms.findings import FINDINGS
 from sightline.data.phantoms.hospitals import FARFIELD, HILLCREST, NORTHGATE, RIVERSIDE, Hospital
 from sightline.data.phantoms.render import expose
-from sightline.data.phantoms.requests import check_request
+from sightline.data.phantoms.requests import check_request, check_share
 from sightline.runs import atomic_path, write_text
 
 COUNTS: Mapping[str, int] = {"train": 600, "val": 150, "test": 240, "ood": 240}
@@ -32,6 +33,7 @@ def make_phantom_cohort(
     seed: int = 0,
     size: int = 96,
     counts: Mapping[str, int] = COUNTS,
+    bias: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render a cohort of phantoms with a planted shortcut.
@@ -44,24 +46,29 @@ def make_phantom_cohort(
         seed: of the whole cohort; patient i depends on `(seed, i)` alone.
         size: pixels along each side.
         counts: patients of each split, of `train`, `val`, `test` and `ood`; the classes take equal shares.
+        bias: share of the patients of `train`, `val` and `test` who go to the hospital of their class, in [0, 1]; each of
+            the others goes to one of the three, drawn at random. The patients themselves stay the same.
         progress: called with the number of patients done and their total after each.
 
     Returns:
         `folder`.
 
     Raises:
-        SettingsError: a split is unknown, a count or the seed negative, no patient asked for, or the size too small.
+        SettingsError: a split is unknown, a count or the seed negative, no patient asked for, the size too small, or
+            `bias` outside [0, 1].
         DataError: the folder holds a cohort already.
     """
     folder = Path(folder)
     check_request(folder, counts, seed)
+    check_share(bias, "bias")
     rows: list[dict[str, str]] = []
     total = sum(counts.values())
     for number, split in enumerate(COUNTS):
         amount = counts.get(split, 0)
         labels = np.random.default_rng([seed, number]).permutation(np.arange(amount) % len(FINDINGS))
         for label in labels:
-            rows.append(_write_patient(folder, split, int(label), seed=seed, index=len(rows), size=size))
+            hospital = FARFIELD if split == "ood" else _hospital(int(label), bias, (seed, len(rows)))
+            rows.append(_write_patient(folder, split, int(label), hospital, seed=seed, index=len(rows), size=size))
             if progress is not None:
                 progress(len(rows), total)
     head = {"task": "multiclass", "classes": list(FINDINGS), "value_range": [0, 255]}
@@ -74,9 +81,16 @@ def make_phantom_cohort(
     return folder
 
 
-def _write_patient(folder: Path, split: str, label: int, *, seed: int, index: int, size: int) -> dict[str, str]:
+def _hospital(label: int, bias: float, key: tuple[int, int]) -> Hospital:
+    """The hospital that a patient of a class goes to."""
+    rng = np.random.default_rng([*key, 3])
+    return HOSPITALS[label if rng.random() < bias else int(rng.integers(len(HOSPITALS)))]
+
+
+def _write_patient(
+    folder: Path, split: str, label: int, hospital: Hospital, *, seed: int, index: int, size: int
+) -> dict[str, str]:
     """Render one patient, write the files and return the row of the table."""
-    hospital = FARFIELD if split == "ood" else HOSPITALS[label]
     exposure = expose((seed, index), FINDINGS[label], hospital.film, size)
     phantom = exposure.develop(hospital)
     files = {"image": phantom.image, "mask": 255 * phantom.lungs.astype(np.uint8)}

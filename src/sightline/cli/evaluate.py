@@ -1,6 +1,7 @@
 """Test runs: scores with intervals, and the share of relevance inside the region.
 
-Of a model that draws maps, trained on gaze, also how well the maps fit the gaze.
+Of a model that draws maps, trained on gaze, also how well the maps fit the gaze; of volumes whose organs are known, how
+much of what the model looks at for a finding lies in the right organ.
 
 sightline evaluate runs/isnet
 sightline evaluate runs/isnet --split test ood --bias on off
@@ -36,6 +37,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Evaluate."""
     from sightline.cli.opening import open_runs
+    from sightline.cli.organ_iou import find_organ_iou, organ_iou_table
     from sightline.cli.saliency import find_saliency, saliency_table
     from sightline.cli.scores import scores_table
     from sightline.comparing import conditions_of, evaluate_run
@@ -57,11 +59,15 @@ def run(arguments: Namespace) -> int:
                 again=arguments.again,
                 progress=lambda condition, name=name: stage(f"{name} on {condition}"),  # type: ignore[misc]
             )
-    drawn = find_saliency({name: folder for name, (_, folder) in runs.items()}, found)
+    folders = {name: folder for name, (_, folder) in runs.items()}
+    drawn, organs = find_saliency(folders, found), find_organ_iou(folders, found)
     if arguments.json:
         say_json(
             {
-                name: {str(c): result.as_dict() | _saliency(drawn, name, c) for c, result in results.items()}
+                name: {
+                    str(c): result.as_dict() | _more("saliency", drawn, name, c) | _more("organ_iou", organs, name, c)
+                    for c, result in results.items()
+                }
                 for name, results in found.items()
             }
         )
@@ -69,13 +75,15 @@ def run(arguments: Namespace) -> int:
         say(scores_table(found))
         if drawn:
             say(f"\n{saliency_table(drawn)}")
+        if organs:
+            say(f"\n{organ_iou_table(organs)}")
     return 0
 
 
-def _saliency(drawn: "Found", name: str, condition: "Condition") -> dict[str, Any]:
-    """How well the maps of a run fit the gaze under a condition, if it was measured."""
-    measured = drawn.get(name, {}).get(condition)
-    return {} if measured is None else {"saliency": measured}
+def _more(key: str, measured: "Found", name: str, condition: "Condition") -> dict[str, Any]:
+    """What was measured besides the scores of a run under a condition, if it was."""
+    found = measured.get(name, {}).get(condition)
+    return {} if found is None else {key: found}
 
 
 def _chosen(conditions: Sequence["Condition"], biases: Sequence[str] | None) -> list["Condition"]:

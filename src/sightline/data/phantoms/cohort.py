@@ -46,7 +46,7 @@ def make_phantom_cohort(
         seed: of the whole cohort; patient i depends on `(seed, i)` alone.
         size: pixels along each side.
         counts: patients of each split, of `train`, `val`, `test` and `ood`; the classes take equal shares.
-        bias: share of the patients of `train`, `val` and `test` who go to the hospital of their class, in [0, 1]; each of
+        bias: share of patients of `train`, `val` and `test` who go to the hospital of their class, in [0, 1]; each of
             the others goes to one of the three, drawn at random. The patients themselves stay the same.
         progress: called with the number of patients done and their total after each.
 

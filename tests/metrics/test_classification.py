@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -10,6 +10,7 @@ from sightline.metrics.classification import (
     balanced_accuracy,
     confusion_matrix,
     f1,
+    f1_of_averages,
     label_tables,
     macro_f1,
     precision,
@@ -96,3 +97,46 @@ def test_classes_out_of_range_and_lengths_that_differ_are_refused() -> None:
         confusion_matrix([0, 1], [0, 1], 2, weights=np.ones((4, 3)))
     with pytest.raises(DataError, match="decide by a threshold"):
         label_tables([[0.0, 1.0]], [[0.2, 0.7]])
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.integers(1, 30))
+def test_scores_of_each_class_agree_with_scikit_learn_where_they_are_defined(seed: int, k: int, n: int) -> None:
+    labels, predicted = np.random.default_rng(seed).integers(0, k, (2, n))
+    table = confusion_matrix(labels, predicted, k)
+    options = {"labels": range(k), "average": None, "zero_division": np.nan}
+    assert precision(table) == pytest.approx(sk.precision_score(labels, predicted, **options), nan_ok=True)
+    assert recall(table) == pytest.approx(sk.recall_score(labels, predicted, **options), nan_ok=True)
+    assert f1(table) == pytest.approx(sk.f1_score(labels, predicted, **options), nan_ok=True)
+    others = [
+        sk.recall_score(labels != of, predicted != of, zero_division=np.nan) if (labels != of).any() else np.nan
+        for of in range(k)
+    ]
+    assert specificity(table) == pytest.approx(others, nan_ok=True)
+    for scores in (precision(table), recall(table), specificity(table), f1(table), [accuracy(table)]):
+        known = np.asarray(scores)[~np.isnan(scores)]
+        assert ((known >= 0) & (known <= 1)).all()
+
+
+def test_the_f1_of_averages_is_another_number_and_never_below_the_mean() -> None:
+    # means of precision 2.2 / 3 and of recall 2.125 / 3
+    assert f1_of_averages(TABLE) == pytest.approx(2 * (2.2 / 3) * (2.125 / 3) / (4.325 / 3))
+    rng = np.random.default_rng(0)
+    tables = rng.integers(1, 40, (200, 3, 3)).astype(float)
+    assert (f1_of_averages(tables) >= macro_f1(tables) - 1e-12).all()
+    assert np.isnan(f1_of_averages(np.zeros((2, 2))))
+
+
+def test_scores_do_not_depend_on_the_order_of_the_classes() -> None:
+    order = [2, 0, 1]
+    turned = TABLE[np.ix_(order, order)]
+    assert f1(turned) == pytest.approx(f1(TABLE)[order])
+    for score in (accuracy, macro_f1, balanced_accuracy, f1_of_averages):
+        assert score(turned) == pytest.approx(float(score(TABLE)))
+
+
+def test_no_image_has_an_empty_table_and_no_score() -> None:
+    table = confusion_matrix([], [], 2)
+    assert (table == 0).all()
+    for score in (accuracy, balanced_accuracy, macro_f1, precision, recall, specificity, f1):
+        assert np.isnan(score(table)).all()

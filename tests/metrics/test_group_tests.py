@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multicomp import pairwise_tukeyhsd
+from statsmodels.stats.oneway import anova_oneway
 
 from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.metrics.group_tests import one_way_anova, tukey_hsd
@@ -55,3 +57,17 @@ def test_wrong_arguments_are_named() -> None:
 def test_records_become_json() -> None:
     assert one_way_anova(GROUPS).as_dict()["groups"] == 3
     assert tukey_hsd(GROUPS)[0].as_dict()["second"] == "b"
+
+
+def test_both_agree_with_statsmodels() -> None:
+    rng = np.random.default_rng(0)
+    groups = {name: rng.normal(mean, size=n) for name, mean, n in (("a", 0, 8), ("b", 1, 12), ("c", 0.5, 5))}
+    values = np.concatenate(list(groups.values()))
+    names = np.repeat(list(groups), [len(row) for row in groups.values()])
+    theirs = pairwise_tukeyhsd(values, names)
+    found = tukey_hsd(groups)
+    assert [pair.p for pair in found] == pytest.approx(theirs.pvalues, rel=1e-4)
+    assert [-pair.difference for pair in found] == pytest.approx(theirs.meandiffs)  # second less first
+    np.testing.assert_allclose([(-pair.high, -pair.low) for pair in found], theirs.confint, rtol=1e-3)
+    expected, anova = anova_oneway(list(groups.values()), use_var="equal"), one_way_anova(groups)
+    assert (anova.statistic, anova.p) == pytest.approx((expected.statistic, expected.pvalue))

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import jaccard_score
+from sklearn.metrics import f1_score, jaccard_score
 
 from sightline.errors import SettingsError, ShapeError
 from sightline.metrics.localisation import (
     best_iou,
     border_share,
+    dice,
     iou,
     pointing_game,
     region_share,
@@ -49,7 +50,7 @@ def test_an_even_map_scores_the_area_of_the_region() -> None:
 def test_unknown_regions_and_empty_maps_are_undefined() -> None:
     maps = torch.stack([torch.ones(1, 2, 2), torch.ones(1, 2, 2), torch.zeros(1, 2, 2)])
     regions = torch.stack([torch.ones(1, 2, 2), torch.full((1, 2, 2), float("nan")), torch.ones(1, 2, 2)])
-    measures = (relevance_share_inside, pointing_game, relevance_mass_accuracy, relevance_rank_accuracy, iou)
+    measures = (relevance_share_inside, pointing_game, relevance_mass_accuracy, relevance_rank_accuracy, iou, dice)
     for measure in (*measures, lambda *pair: best_iou(*pair)[0], lambda *pair: best_iou(*pair)[1]):
         np.testing.assert_equal(measure(maps, regions).numpy(), [1, np.nan, np.nan])
         broken = maps * torch.tensor([1, torch.nan, 1])[:, None, None, None]
@@ -203,3 +204,20 @@ def test_maps_that_do_not_fit_are_refused() -> None:
         border_share(torch.ones(1, 1, 4, 4), width=0.6)
     with pytest.raises(ShapeError, match="attribution"):
         border_share(torch.ones(4, 4))
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(SIZES), st.sampled_from([0.2, 0.5, 1.0]))
+def test_dice_agrees_with_scikit_learn(seed: int, size: tuple[int, ...], threshold: float) -> None:
+    rng = np.random.default_rng(seed)
+    maps, regions = rng.normal(size=(3, 2, *size)), (rng.random((3, 1, *size)) > 0.5).astype(float)
+    found = dice(maps, regions, threshold=threshold)
+    for map_, region, value in zip(maps.sum(1), regions[:, 0], found, strict=True):
+        if map_.max() > 0:
+            taken = map_ >= threshold * map_.max()
+            assert value == pytest.approx(f1_score(region.ravel() > 0.5, taken.ravel()))
+            assert 0 <= value <= 1
+        else:
+            assert np.isnan(value)
+    with pytest.raises(SettingsError, match="threshold"):
+        dice(maps, regions, threshold=0)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sightline.errors import DataError, ShapeError
-from sightline.metrics.classification import f1, macro_f1, precision, recall, specificity
+from sightline.errors import DataError, SettingsError, ShapeError
+from sightline.metrics.classification import f1, f1_of_averages, macro_f1, precision, recall, specificity
 from sightline.metrics.intervals import highest_density_interval
 from sightline.metrics.posterior import posterior_draws, posterior_interval
 
@@ -56,3 +56,25 @@ def test_tables_that_hold_no_counts_are_refused() -> None:
         posterior_draws(np.zeros((2, 3)), macro_f1)
     with pytest.raises(DataError, match="negative"):
         posterior_draws([[1, -1], [0, 1]], macro_f1)
+
+
+def test_a_weaker_prior_pulls_less() -> None:
+    counts = [[7, 3], [0, 0]]
+    draws = posterior_draws(counts, recall, draws=50_000, prior=0.5)
+    assert draws.mean(0) == pytest.approx([7.5 / 11, 1 / 2], abs=3e-3)
+    strong, weak = (posterior_interval([[9, 1], [1, 9]], macro_f1, prior=prior).value for prior in (1.0, 0.1))
+    assert strong < weak < 0.9
+    for prior in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(SettingsError, match="prior must be a number of images above 0"):
+            posterior_draws(counts, recall, prior=prior)
+
+
+def test_the_macro_f1_of_averages_is_not_what_the_paper_prints() -> None:
+    draws = posterior_draws(PUBLISHED["ISNet"][0], f1_of_averages, draws=20_000)
+    assert draws.mean() == pytest.approx(0.777, abs=1e-3)  # printed: 0.773
+
+
+def test_an_empty_matrix_leaves_the_prior() -> None:
+    draws = posterior_draws(np.zeros((2, 2)), recall, draws=20_000)
+    assert draws.mean() == pytest.approx(0.5, abs=0.01)
+    assert draws.std() == pytest.approx(12**-0.5, abs=0.01)  # even

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from sightline.errors import ShapeError, SightlineError
+from sightline.errors import SettingsError, ShapeError, SightlineError
 from sightline.metrics.randomisation import (
     Randomisation,
     cascading_randomisation,
@@ -85,6 +85,25 @@ def test_cascade_runs_from_the_output_to_the_input_in_the_order_of_use(net: nn.M
     assert result.layers == ("head", "norm", "first")
     assert result.similarity.shape == (3, 3)
     assert watch.changed() == [{"head"}, {"head", "norm"}, {"head", "norm", "first"}]
+
+
+def test_shares_of_the_cascade_are_its_stages_and_no_other_map_is_drawn(net: nn.Module, images: Tensor) -> None:
+    whole = cascading_randomisation(gradient, net, images, seed=3)
+    drawn = 0
+
+    def counting(model: nn.Module, images: Tensor) -> Tensor:
+        nonlocal drawn
+        drawn += 1
+        return gradient(model, images)
+
+    some = cascading_randomisation(counting, net, images, seed=3, shares=(0.5, 1.0))
+    stages = [-(-len(whole.layers) // 2) - 1, len(whole.layers) - 1]
+    assert some.layers == tuple(whole.layers[stage] for stage in stages)
+    assert torch.equal(some.similarity, whole.similarity[stages])
+    assert drawn == 3
+    for shares in ((), (0.0, 1.0), (0.5, 0.5), (0.5, 1.1)):
+        with pytest.raises(SettingsError, match="must rise from over 0 to at most 1"):
+            cascading_randomisation(gradient, net, images, shares=shares)
 
 
 def test_independent_randomisation_gives_the_other_layers_back(net: nn.Module, images: Tensor) -> None:

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from sightline.errors import DataError, ShapeError
 from sightline.metrics.averages import mean_defined
-from sightline.metrics.ranking import auroc, auroc_median, auroc_one_vs_rest, auroc_pairwise
+from sightline.metrics.ranking import auroc, auroc_median, auroc_micro, auroc_one_vs_rest, auroc_pairwise
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -97,3 +97,20 @@ def test_scores_that_are_not_numbers_are_refused() -> None:
         auroc([0, 1], [[0.1], [0.2]])
     with pytest.raises(ShapeError, match="K > 1"):
         auroc_one_vs_rest([0, 1], [[0.1], [0.2]])
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_the_micro_area_is_scikit_learns_of_all_pairs_of_image_and_class(num_classes: int) -> None:
+    rng = np.random.default_rng(num_classes)
+    labels, scores = rng.permutation(np.arange(40) % num_classes), rng.random((40, num_classes)).round(1)
+    truth = labels[:, None] == np.arange(num_classes)
+    assert auroc_micro(labels, scores) == pytest.approx(roc_auc_score(truth.ravel(), scores.ravel()))
+    weights = rng.integers(0, 3, (2, 40))
+    repeated = [auroc_micro(labels.repeat(row), scores.repeat(row, axis=0)) for row in weights]
+    assert auroc_micro(labels, scores, weights=weights.astype(float)) == pytest.approx(np.array(repeated))
+
+
+def test_the_micro_area_leaves_unknown_labels_out_and_asks_for_both_sides() -> None:
+    assert auroc_micro([[1, 0], [np.nan, 0]], [[0.6, 0.5], [0.1, 0.7]]) == 0.5
+    assert np.isnan(auroc_micro([[1, 1]], [[0.6, 0.5]]))
+    assert np.isnan(auroc_micro([[np.nan, np.nan]], [[0.6, 0.5]]))

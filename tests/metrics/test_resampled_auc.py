@@ -87,3 +87,13 @@ def test_wrong_arguments_are_named() -> None:
         SmallSamples(replace=False).draw(50)
     with pytest.raises(ShapeError, match=r"got \(30, 4\) and \(30, 3\)"):
         resampled_difference(np.zeros((30, 4)), np.zeros((30, 3)))
+
+
+def test_corrected_limits_leave_the_test_as_it_is() -> None:
+    plain, moved = (
+        paired_bootstrap_test(LABELS, GOOD, POOR, PATIENTS, resampling=Resampling(200, limits=limits))
+        for limits in ("percentile", "bca")
+    )
+    for one, other in zip(plain, moved, strict=True):
+        assert (one.p, one.statistic, one.difference.value) == (other.p, other.statistic, other.difference.value)
+        assert one.difference.low != other.difference.low

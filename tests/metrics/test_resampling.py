@@ -3,6 +3,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from sightline.errors import DataError, SettingsError
 from sightline.metrics import resampling as module
@@ -93,5 +96,88 @@ def test_bad_settings_and_no_cases_are_refused() -> None:
         Resampling(resamples=0)
     with pytest.raises(SettingsError, match="level"):
         Resampling(level=1.5)
+    with pytest.raises(SettingsError, match="limits must be one of percentile, bca, got 'BCa'"):
+        Resampling(limits="BCa")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no case"):
         bootstrap(mean_of(np.array([])), [])
+
+
+@pytest.mark.parametrize("kind", ["percentile", "BCa"])
+def test_limits_are_scipys_of_the_same_draws_of_patients(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    owner = np.sort(np.r_[np.arange(18), rng.integers(0, 18, 40)])
+    values = rng.exponential(size=58)
+    sums, counts = np.bincount(owner, values), np.bincount(owner)
+    theirs = stats.bootstrap(
+        (np.arange(18),),
+        lambda drawn, axis: sums[drawn].sum(axis) / counts[drawn].sum(axis),
+        n_resamples=1000,
+        vectorized=True,
+        method=kind,
+        rng=np.random.default_rng(7),
+    ).confidence_interval
+    ours = bootstrap(
+        mean_of(values),
+        [f"p{index:02}" for index in owner],
+        resampling=Resampling(1000, seed=7, limits=kind.lower()),  # type: ignore[arg-type]
+    )["mean"]
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
+    assert ours.method == {"percentile": "percentile bootstrap of patients", "BCa": "BCa bootstrap of patients"}[kind]
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32 - 1))
+def test_bca_limits_turn_with_any_rising_function_of_the_score(seed: int) -> None:
+    values = np.random.default_rng(seed).exponential(size=20)
+
+    def scores(weights: Array) -> dict[str, Array]:
+        mean = weighted_mean(values, weights=weights)
+        return {"mean": mean, "less": -mean, "far": 4 * mean + 1}
+
+    found = bootstrap(scores, [f"{n:02}" for n in range(20)], resampling=Resampling(400, limits="bca"))
+    mean, less, far = (found[name] for name in ("mean", "less", "far"))
+    assert (less.low, less.high) == pytest.approx((-mean.high, -mean.low))
+    assert (far.low, far.high) == pytest.approx((4 * mean.low + 1, 4 * mean.high + 1))
+
+
+def test_bca_limits_of_a_skewed_score_reach_further_into_its_tail() -> None:
+    values = np.random.default_rng(6).exponential(size=25)
+    patients = [f"{n:02}" for n in range(25)]
+    plain = bootstrap(mean_of(values), patients)["mean"]
+    moved = bootstrap(mean_of(values), patients, resampling=Resampling(limits="bca"))["mean"]
+    assert moved.low > plain.low
+    assert moved.high > plain.high
+
+
+def test_bca_of_a_score_at_its_limit_one_patient_or_nothing_defined() -> None:
+    corrected = Resampling(200, limits="bca")
+    certain = bootstrap(mean_of(np.ones(6)), list("abcdef"), resampling=corrected)["mean"]
+    assert (certain.low, certain.value, certain.high) == (1, 1, 1)
+    assert math.isnan(bootstrap(mean_of(np.array([0.0, 1])), ["a", "a"], resampling=corrected)["mean"].low)
+    never = bootstrap(lambda weights: {"none": np.full(len(weights), np.nan)}, ["a", "b"], resampling=corrected)["none"]
+    assert (never.resamples, math.isnan(never.low)) == (0, True)
+    # leaving out the one positive patient leaves the area undefined; the others tell how it changes
+    labels, scores = np.array([1] + [0] * 9), np.r_[5.5, np.arange(9)]
+    area = bootstrap(
+        lambda weights: {"area": auroc(labels, scores, weights=weights)}, list("abcdefghij"), resampling=corrected
+    )["area"]
+    assert 0 <= area.low < area.value < area.high <= 1
+
+
+def test_bca_says_nothing_where_all_resamples_lie_on_one_side() -> None:
+    # the number of patients drawn is never above that of the patients there are
+    found = bootstrap(
+        lambda weights: {"people": (weights > 0).sum(1).astype(float)},
+        [f"{n:02}" for n in range(30)],
+        resampling=Resampling(200, limits="bca"),
+    )["people"]
+    assert found.value == 30
+    assert math.isnan(found.low)
+
+
+def test_bca_sees_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).random(31)
+    patients = [str(index) for index in range(31)]
+    whole = bootstrap(mean_of(values), patients, resampling=Resampling(300, limits="bca"))
+    monkeypatch.setattr(module, "_BLOCK", 31 * 7)
+    assert bootstrap(mean_of(values), patients, resampling=Resampling(300, limits="bca")) == whole

@@ -111,3 +111,19 @@ def test_wrong_settings_are_refused() -> None:
         saliency_divergence_reversed([[1.0]], [[1.0]], eps=-1)
     with pytest.raises(SettingsError, match="bins must be at least 1, got 0"):
         value_histogram_intersection([[1.0]], [[1.0]], bins=0)
+
+
+@pytest.mark.parametrize("measure", ALL)
+def test_no_image_has_no_value(measure) -> None:  # noqa: ANN001
+    assert measure(np.empty((0, 3, 4)), np.empty((0, 3, 4))).shape == (0,)
+
+
+@given(SEEDS)
+def test_ranges(seed: int) -> None:
+    predicted, gaze = pair(seed)
+    assert (saliency_divergence(predicted, gaze) >= 0).all()
+    assert (np.abs(saliency_correlation(predicted, gaze)) <= 1).all()
+    for measure in (histogram_similarity, value_histogram_intersection):
+        found = measure(predicted, gaze)
+        assert ((found >= 0) & (found <= 1 + 1e-12)).all()
+        np.testing.assert_allclose(measure(gaze, predicted), found)  # either way round

@@ -24,6 +24,8 @@ def median_defined(values: ArrayLike, axis: int = -1) -> Array:
     """Middle of what is not NaN over `axis`; NaN where nothing is left."""
     table = np.asarray(values, np.float64)
     nothing = np.isnan(table).all(axis=axis)
+    if not table.shape[axis]:
+        return np.full(nothing.shape, np.nan)
     filled = np.where(np.expand_dims(nothing, axis), 0.0, table)  # nanmedian warns of them
     return np.where(nothing, np.nan, np.nanmedian(filled, axis=axis))
 

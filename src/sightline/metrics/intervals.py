@@ -1,6 +1,6 @@
 """A number and how far it can be trusted: the record, and the intervals that need no resampling."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
@@ -82,6 +82,57 @@ def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> Interva
     half = z / shrink * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
     low, high = min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half))  # rounding must not shut p out
     return Interval(p, low, high, n, "Wilson score", level)
+
+
+def f1_interval(precision: Interval, recall: Interval) -> Interval:
+    """Give F1 the limits that follow from those of precision and recall, both low and both high.
+
+    Wider than it need be, since the two are seldom wrong in the same direction by as much.
+
+    Args:
+        precision: with its interval.
+        recall: of the same class, with its interval.
+
+    Returns:
+        F1 as `value`; NaN where either is. A precision and a recall of 0 have an F1 of 0.
+
+    Reference:
+        Bassi et al. 2024, doi:10.1038/s41467-023-44371-z, tables 3 and 4 (not said there; it gives their numbers).
+    """
+    value, low, high = (
+        2 * p * r / (p + r) if p + r else 0.0
+        for p, r in zip(*((each.value, each.low, each.high) for each in (precision, recall)), strict=True)
+    )
+    method = f"F1 of limits of precision and recall ({precision.method})"
+    return Interval(value, low, high, min(precision.n, recall.n), method, precision.level, precision.n_patients)
+
+
+def mean_halfwidth(intervals: Sequence[Interval]) -> Interval:
+    """Average numbers, plus or minus the mean of their half-widths: a "macro" interval as papers print it.
+
+    It is right where all err in the same direction at once, and wide otherwise; `bootstrap` the mean instead.
+
+    Args:
+        intervals: of classes or labels, of one level; those whose value or limits are NaN are left out.
+
+    Returns:
+        `value` is the mean of the values, and the limits lie around the mean of the centres; NaN where nothing is left.
+
+    Raises:
+        SettingsError: the levels differ.
+
+    Reference:
+        Bassi et al. 2024, doi:10.1038/s41467-023-44371-z, tables 3 to 5 (not said there; it gives their numbers).
+    """
+    if len({interval.level for interval in intervals}) > 1:
+        raise SettingsError("intervals must have one level to be averaged; give all of them the same")
+    known = [each for each in intervals if not np.isnan([each.value, each.low, each.high]).any()]
+    level = intervals[0].level if intervals else 0.95
+    nan, method = float("nan"), "mean of half-widths"
+    if not known:
+        return Interval(nan, nan, nan, 0, method, level)
+    value, low, high = (float(np.mean([getattr(each, name) for each in known])) for name in ("value", "low", "high"))
+    return Interval(value, low, high, max(each.n for each in known), method, level)
 
 
 def highest_density_interval(draws: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:

@@ -203,6 +203,18 @@ def iou(attribution: Maps, regions: Maps, *, threshold: float = 0.5) -> Maps:
     return in_kind(overlap.masked_fill(silent, float("nan")), attribution)
 
 
+def dice(attribution: Maps, regions: Maps, *, threshold: float = 0.5) -> Maps:
+    """Dice's coefficient of the region and the pixels whose evidence is a share of the strongest: 2 IoU / (1 + IoU).
+
+    Args, errors as `iou`.
+
+    Returns:
+        `(N,)` in [0, 1]; NaN where the region is unknown or nothing speaks for the class.
+    """
+    overlap = as_tensor(iou(attribution, regions, threshold=threshold))
+    return in_kind(2 * overlap / (1 + overlap), attribution)
+
+
 def best_iou(attribution: Maps, regions: Maps) -> tuple[Maps, Maps]:
     """Overlap at the threshold that suits each image best, and that threshold.
 

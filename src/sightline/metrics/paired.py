@@ -50,7 +50,7 @@ def paired_t_test(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -
         ShapeError: the rows do not fit.
         SettingsError: the level lies outside (0, 1).
     """
-    a, b = _pairs(first, second)
+    a, b = pairs_known(first, second)
     interval = _paired_interval(a, b, level)
     if np.isnan(interval.low):
         return DifferenceTest(np.nan, np.nan, interval)
@@ -76,7 +76,7 @@ def wilcoxon_signed_rank(first: ArrayLike, second: ArrayLike, *, level: float = 
     Reference:
         Wilcoxon 1945, doi:10.2307/3001968.
     """
-    a, b = _pairs(first, second)
+    a, b = pairs_known(first, second)
     interval = _paired_interval(a, b, level)
     if not (a != b).any():
         return DifferenceTest(np.nan, np.nan, interval)
@@ -103,11 +103,10 @@ def welch_t_test(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) ->
         Welch 1947, doi:10.1093/biomet/34.1-2.28.
     """
     check_level(level)
-    a, b = (_row(values) for values in (first, second))
-    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+    a, b = row_known(first), row_known(second)
     value = float(a.mean() - b.mean()) if len(a) and len(b) else np.nan
     n, method = len(a) + len(b), "Welch's t"
-    if min(len(a), len(b)) < 2 or not (_varies(a) or _varies(b)):
+    if min(len(a), len(b)) < 2 or not (varies(a) or varies(b)):
         return DifferenceTest(np.nan, np.nan, Interval(value, np.nan, np.nan, n, method, level))
     found = stats.ttest_ind(a, b, equal_var=False)
     limits = found.confidence_interval(level)
@@ -121,25 +120,40 @@ def _paired_interval(a: Array, b: Array, level: float) -> Interval:
     if not len(difference):
         return Interval(np.nan, np.nan, np.nan, 0, method, level)
     value = float(difference.mean())
-    if not _varies(difference):
+    if not varies(difference):
         return Interval(value, np.nan, np.nan, len(difference), method, level)
     limits = stats.ttest_rel(a, b).confidence_interval(level)
     return Interval(value, float(limits.low), float(limits.high), len(difference), method, level)
 
 
-def _varies(values: Array) -> bool:
+def varies(values: Array) -> bool:
     """Whether numbers differ by more than rounding."""
     if len(values) < 2:
         return False
     return bool(np.abs(values - values.mean()).max() > 16 * np.finfo(np.float64).eps * np.abs(values).max())
 
 
-def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:
+def pairs_known(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:
+    """Keep the pairs of two rows in which both numbers are known.
+
+    Raises:
+        ShapeError: they are not two rows of one length.
+    """
     a, b = _row(first), _row(second)
     if a.shape != b.shape:
         raise ShapeError(f"pairs must be two rows (N,) of one length, got {a.shape} and {b.shape}")
     known = ~(np.isnan(a) | np.isnan(b))
     return a[known], b[known]
+
+
+def row_known(values: ArrayLike) -> Array:
+    """Keep the numbers of a row that are known.
+
+    Raises:
+        ShapeError: it is no row.
+    """
+    row = _row(values)
+    return row[~np.isnan(row)]
 
 
 def _row(values: ArrayLike) -> Array:

@@ -7,6 +7,9 @@ where the papers run a Markov chain we draw from the exact posterior. A draw is 
 the scores are those of `sightline.metrics.classification`. The images count as independent; with several a patient use
 `bootstrap`.
 
+The papers' prior is worth one image in each cell, which pulls scores towards chance. Where a class has a dozen images
+that is much: with 100 images of three classes the intervals lie too low. `prior=1 / K` is worth one image a class.
+
 Reference:
     Zhang, Wang & Zhao 2015, doi:10.1145/2808194.2809488; the exact shortcut is ours.
 """
@@ -16,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sightline.errors import DataError, ShapeError
+from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.metrics.averages import Array
 from sightline.metrics.intervals import Interval, highest_density_interval
 
@@ -24,7 +27,12 @@ _BLOCK = 2**22  # numbers in memory at once, 32 MiB
 
 
 def posterior_draws(
-    confusion: ArrayLike, statistic: Callable[[Array], Array], *, draws: int = 100_000, seed: int = 0
+    confusion: ArrayLike,
+    statistic: Callable[[Array], Array],
+    *,
+    draws: int = 100_000,
+    seed: int = 0,
+    prior: float = 1.0,
 ) -> Array:
     """Draw scores from their posterior.
 
@@ -33,6 +41,7 @@ def posterior_draws(
         statistic: score of tables, `(D, K, K)` to `(D, ...)`, such as `macro_f1` or `recall`.
         draws: D.
         seed: seed of the draw.
+        prior: images that each cell, and each class, is taken to have had before.
 
     Returns:
         `(D, ...)`.
@@ -40,7 +49,10 @@ def posterior_draws(
     Raises:
         ShapeError: the matrix is not square.
         DataError: a count is negative or not finite.
+        SettingsError: the prior is not positive.
     """
+    if not 0 < prior < np.inf:
+        raise SettingsError(f"prior must be a number of images above 0, got {prior}; 1 is that of the papers")
     counts = np.asarray(confusion, np.float64)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ShapeError(f"confusion must be (K, K), got {counts.shape}")
@@ -51,8 +63,8 @@ def posterior_draws(
     blocks = []
     for start in range(0, draws, rows):
         size = min(rows, draws - start)
-        shares = generator.dirichlet(1 + counts.sum(axis=1), size)  # (D, K)
-        decisions = np.stack([generator.dirichlet(1 + row, size) for row in counts], axis=1)  # (D, K, K)
+        shares = generator.dirichlet(prior + counts.sum(axis=1), size)  # (D, K)
+        decisions = np.stack([generator.dirichlet(prior + row, size) for row in counts], axis=1)  # (D, K, K)
         blocks.append(statistic(shares[:, :, None] * decisions))
     return np.concatenate(blocks)
 
@@ -64,6 +76,7 @@ def posterior_interval(
     draws: int = 100_000,
     seed: int = 0,
     level: float = 0.95,
+    prior: float = 1.0,
 ) -> Interval:
     """Give a score its posterior mean and its interval of highest density.
 
@@ -73,6 +86,7 @@ def posterior_interval(
         draws: draws from the posterior.
         seed: seed of the draw.
         level: probability inside the interval.
+        prior: images that each cell, and each class, is taken to have had before.
 
     Returns:
         Posterior mean as `value`, limits, and the images counted as `n`.
@@ -80,9 +94,9 @@ def posterior_interval(
     Raises:
         ShapeError: the matrix is not square.
         DataError: a count is negative or not finite.
-        SettingsError: the level lies outside (0, 1).
+        SettingsError: the level lies outside (0, 1), or the prior is not positive.
     """
-    scores = posterior_draws(confusion, statistic, draws=draws, seed=seed)
+    scores = posterior_draws(confusion, statistic, draws=draws, seed=seed, prior=prior)
     low, high = highest_density_interval(scores, level=level)
     n = int(np.asarray(confusion).sum())
     method = "Dirichlet posterior, highest density"

@@ -21,8 +21,10 @@ Reference:
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sightline.errors import ShapeError, SightlineError
+from sightline.errors import SettingsError, ShapeError, SightlineError
 from sightline.metrics.correlation import spearman
 from sightline.metrics.maps import Maps, as_tensor, in_kind
 from sightline.metrics.scoring import Explain, explained
@@ -55,7 +57,9 @@ class Randomisation:
     similarity: Tensor
 
 
-def cascading_randomisation(explain: Explain, model: nn.Module, images: Tensor, *, seed: int = 0) -> Randomisation:
+def cascading_randomisation(
+    explain: Explain, model: nn.Module, images: Tensor, *, seed: int = 0, shares: Sequence[float] | None = None
+) -> Randomisation:
     """Randomise all layers from the output down to each in turn.
 
     Args:
@@ -64,19 +68,24 @@ def cascading_randomisation(explain: Explain, model: nn.Module, images: Tensor, 
         model: a module that takes `images`; only copies of it are called and changed.
         images: `(N, C, *S)`.
         seed: seed of the permutations.
+        shares: explain only when these shares of the layers, over 0 to 1, are random, which saves maps: (0.5, 1) when
+            the upper half is, rounded up, and when all are. None explains after each layer.
 
     Returns:
         One stage for each module that has parameters or running statistics of its own and uses them, in the order of
-        their last use.
+        their last use, or one for each of `shares`.
 
     Raises:
         SightlineError: no parameter was seen in use, as inside a scripted module.
         ShapeError: the maps do not fit the images.
+        SettingsError: a share lies outside (0, 1], or they do not rise.
 
     Reference:
         Adebayo et al. 2018, arXiv:1810.03292, section 3.1.
     """
-    return _randomisation(explain, model, images, seed, cascading=True)
+    if shares is not None and not (shares and all(a < b for a, b in pairwise((0.0, *shares))) and shares[-1] <= 1):
+        raise SettingsError(f"shares of the layers must rise from over 0 to at most 1, got {tuple(shares)}")
+    return _randomisation(explain, model, images, seed, cascading=True, shares=shares)
 
 
 def independent_randomisation(explain: Explain, model: nn.Module, images: Tensor, *, seed: int = 0) -> Randomisation:
@@ -131,17 +140,28 @@ def shuffled_labels(labels: Labels, *, seed: int = 0) -> Labels:
     return shuffled  # type: ignore[no-any-return]  # of the kind of the labels
 
 
-def _randomisation(explain: Explain, model: nn.Module, images: Tensor, seed: int, *, cascading: bool) -> Randomisation:
+def _randomisation(
+    explain: Explain,
+    model: nn.Module,
+    images: Tensor,
+    seed: int,
+    *,
+    cascading: bool,
+    shares: Sequence[float] | None = None,
+) -> Randomisation:
     copied = copy.deepcopy(model).eval()
     before = explained(explain, copied, images)
     generator = torch.Generator().manual_seed(seed)
     similarity = {}
-    for name, learned in _layers(copied, images).items():
+    layers = _layers(copied, images)
+    stages = range(1, len(layers) + 1) if shares is None else [ceil(share * len(layers)) for share in shares]
+    for number, (name, learned) in enumerate(layers.items(), start=1):
         kept = {key: tensor.detach().clone() for key, tensor in learned.items()}
         with torch.no_grad():
             for key, tensor in learned.items():
                 tensor.copy_(_forgotten(key, tensor, generator))
-        similarity[name] = map_similarity(before, explained(explain, copied, images, like=before))
+        if number in stages:
+            similarity[name] = map_similarity(before, explained(explain, copied, images, like=before))
         if not cascading:
             with torch.no_grad():
                 for key, tensor in learned.items():

@@ -99,6 +99,28 @@ def auroc_median(labels: ArrayLike, scores: ArrayLike, *, weights: Array | None 
     return median_defined(auroc_one_vs_rest(labels, scores, weights=weights))
 
 
+def auroc_micro(labels: ArrayLike, scores: ArrayLike, *, weights: Array | None = None) -> Array:
+    """Area over all pairs of an image and a class at once, which asks that scores of classes be comparable.
+
+    Args:
+        labels: true class, `(N,)` int, or 1, 0 and NaN per label, `(N, K)`.
+        scores: score of each class, `(N, K)`.
+        weights: times that each image counts, `(N,)`, or `(B, N)` for B resamples at once; None counts each once.
+
+    Returns:
+        `()` or `(B,)`; NaN where no label applies, or all do.
+
+    Raises:
+        ShapeError: labels and scores do not fit.
+        DataError: a score is NaN or infinite.
+    """
+    table, truth = _scores(labels, scores), np.asarray(labels)
+    if truth.ndim == 1:
+        truth = truth[:, None] == np.arange(table.shape[1])
+    repeated = None if weights is None else weights.repeat(table.shape[1], axis=-1)
+    return auroc(truth.ravel(), table.ravel(), weights=repeated)
+
+
 def auroc_pairwise(labels: ArrayLike, scores: ArrayLike, *, weights: Array | None = None) -> Array:
     r"""Mean area over all pairs of classes, which the mix of classes does not move.
 

@@ -158,9 +158,11 @@ def paired_bootstrap_test(
         blocks.append(one - other)
         return dict(enumerate(blocks[-1].T))
 
-    intervals = bootstrap(statistic, patients, resampling=resampling)
+    drawing = resampling or Resampling()
+    intervals = bootstrap(statistic, patients, resampling=drawing)
+    resampled = np.concatenate(blocks)[1 : 1 + drawing.resamples]  # the first is the data; BCa leaves patients out last
     tests = []
-    for drawn, interval in zip(np.concatenate(blocks[1:]).T, intervals.values(), strict=True):  # the first is the data
+    for drawn, interval in zip(resampled.T, intervals.values(), strict=True):
         known = drawn[~np.isnan(drawn)]
         least = min((known <= 0).sum(), (known >= 0).sum())
         p = min(1.0, 2 * (1 + least) / (1 + len(known))) if len(known) else np.nan

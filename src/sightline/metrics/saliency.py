@@ -12,6 +12,8 @@ Reference:
     Bylinskii et al. 2019, doi:10.1109/TPAMI.2018.2815601; as in the code of Zhu et al. 2022, arXiv:2202.07118.
 """
 
+from math import prod
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -147,7 +149,7 @@ def _densities(predicted: ArrayLike, gaze: ArrayLike) -> tuple[Array, Array]:
     first, second = np.asarray(predicted, np.float64), np.asarray(gaze, np.float64)
     if first.shape != second.shape or first.ndim < 2:
         raise ShapeError(f"both must have one shape (N, ...), got {first.shape} and {second.shape}")
-    rows = [maps.reshape(len(maps), -1) for maps in (first, second)]
+    rows = [maps.reshape(len(maps), prod(maps.shape[1:])) for maps in (first, second)]
     for name, maps in zip(("predicted", "gaze"), rows, strict=True):
         if (maps < 0).any():
             raise DataError(f"{name} must not be negative, got {maps[maps < 0].min():g}; take the softmax of logits")

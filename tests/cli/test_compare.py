@@ -12,7 +12,14 @@ def test_finished_runs_are_compared_as_they_are(demo: Path, tmp_path: Path, caps
     told = capsys.readouterr().out
     assert "plain, ood, bias on" in told
     assert f"next: sightline report {tmp_path / 'c'}" in told
-    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["comparison.csv", "comparison.json"]
+    assert "isnet over plain" in told
+    names = ["comparison.csv", "comparison.json", "comparison.tex", "pairs.csv"]
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == names
+
+
+def test_a_run_folder_has_its_seed_already(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(demo / "plain"), "--seeds", "1", "2", "--out", str(tmp_path / "c")]) == 2
+    assert "--seeds is for recipes" in capsys.readouterr().err
 
 
 def test_recipes_are_named_in_one_word_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +37,8 @@ def test_what_a_step_costs_is_measured_once(demo: Path, tmp_path: Path, capsys: 
     assert 0.5 < costs["plain"]["ratio"] < 2 < costs["isnet"]["ratio"] + 1
     assert costs["plain"]["parameters"] == costs["isnet"]["parameters"]
     lines = (tmp_path / "c" / "comparison.csv").read_text().splitlines()
-    assert f"plain,,,parameters,{costs['plain']['parameters']},,,,,count" in lines
+    assert f"plain,,,parameters,{costs['plain']['parameters']},,,,,count,," in lines
+    assert (tmp_path / "c" / "costs.png").read_bytes().startswith(b"\x89PNG")
     assert main([*words, "--out", str(tmp_path / "d"), "--json"]) == 0
     again = json.loads((tmp_path / "d" / "comparison.json").read_text())["costs"]
     assert again == costs

@@ -44,6 +44,13 @@ def test_recipes_are_trained_tested_and_tabled_and_what_is_there_is_kept(
         compare([replace(plain, seed=1)], tmp_path)
 
 
+def test_a_recipe_is_trained_with_several_seeds(plain: TrainSettings, tmp_path: Path) -> None:
+    comparison = compare([plain], tmp_path, seeds=[1, 2], splits=["ood"])
+    assert comparison.recipes == {"plain": ("plain-seed-1", "plain-seed-2")}
+    assert [RunFolder.open(tmp_path / f"plain-seed-{seed}").config["seed"] for seed in (1, 2)] == [1, 2]
+    assert len(comparison.scores[Condition("ood")]["plain"]["macro_f1"].runs) == 2
+
+
 def test_recipes_need_names_and_one_cohort(plain: TrainSettings, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="name at least one"):
         compare([], tmp_path)

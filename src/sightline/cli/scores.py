@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sightline.cli.output import table
 from sightline.comparing import Comparison, Condition
+from sightline.comparing.draws import Score
 from sightline.evaluation import Evaluation
 from sightline.metrics.intervals import Interval
 
@@ -27,15 +28,17 @@ def scores_table(evaluations: Mapping[str, Mapping[Condition, Evaluation]]) -> s
 
 
 def side_by_side(comparison: Comparison) -> str:
-    """Lay out one line a run: macro-F1 under each condition, relevance inside the region, and what it costs."""
+    """Lay out one line a recipe: macro-F1 under each condition, relevance inside the region, and what it costs.
+
+    Of several seeds the mean, and the standard deviation over them behind a plus-minus sign.
+    """
     conditions = comparison.conditions
     head = ["macro-F1", *(f"{condition.split} {condition.bias}" for condition in conditions), "inside"]
     head += ["step", "weights"] if comparison.costs else []
     rows = []
-    for name, results in comparison.evaluations.items():
-        scores = [results[condition].metrics.get("macro_f1") for condition in conditions]
-        inside = results[conditions[0]].metrics.get("relevance_inside")
-        row = [name, *(_value(score) for score in scores), _value(inside)]
+    for name in comparison.recipes:
+        under = [comparison.scores[condition][name] for condition in conditions]
+        row = [name, *(_mean(found.get("macro_f1")) for found in under), _mean(under[0].get("relevance_inside"))]
         if comparison.costs:
             cost = comparison.costs[name]
             row += [f"{cost.ratio:.2f} x", f"{cost.parameters / 1e6:.2f} M"]
@@ -43,12 +46,29 @@ def side_by_side(comparison: Comparison) -> str:
     return table(head, rows)
 
 
-def _value(score: Interval | None) -> str:
-    return "-" if score is None or score.value != score.value else f"{score.value:.2f}"
+def pairs_table(comparison: Comparison) -> str:
+    """Lay out how far the macro-F1 of every two recipes lie apart under the hardest condition, a line a pair."""
+    hardest = comparison.hardest
+    rows = [
+        [
+            f"{test.second} over {test.first}",
+            _cell(test.difference, sign="+"),
+            "-" if test.corrected != test.corrected else f"{test.corrected:.3f}",
+        ]
+        for test in comparison.pairs[hardest]
+        if test.metric == "macro_f1"
+    ]
+    return table([f"macro-F1, {hardest.split} {hardest.bias}", "difference", "p (Holm)"], rows)
 
 
-def _cell(score: Interval | None) -> str:
+def _mean(score: Score | None) -> str:
+    if score is None or score.interval.value != score.interval.value:
+        return "-"
+    return f"{score.interval.value:.2f}" + ("" if score.spread != score.spread else f" ± {score.spread:.2f}")
+
+
+def _cell(score: Interval | None, sign: str = "") -> str:
     if score is None or score.value != score.value:
         return "-"
-    limits = "" if score.low != score.low else f" [{score.low:.2f}, {score.high:.2f}]"
-    return f"{score.value:.2f}{limits}"
+    limits = "" if score.low != score.low else f" [{score.low:{sign}.2f}, {score.high:{sign}.2f}]"
+    return f"{score.value:{sign}.2f}{limits}"

@@ -4,9 +4,12 @@ from sightline.comparing.cases import choose_cases
 from sightline.comparing.compare import compare
 from sightline.comparing.comparison import Comparison
 from sightline.comparing.conditions import Condition, conditions_of
+from sightline.comparing.draws import Score, difference, draw_scores
 from sightline.comparing.grad_cam_study import HEAT_MEASURES, GradCamStudy, run_study, study_layer
 from sightline.comparing.map_overlaps import MAPS, Overlaps, measure_maps
+from sightline.comparing.pairwise import PairTest, pairwise
 from sightline.comparing.protocol import EXPLAINER, condition_batches, evaluate_run, load_trained, maps_folder
+from sightline.comparing.seeds import by_recipe, recipe_of, with_seeds
 from sightline.comparing.study_settings import Schedule, StudySettings
 from sightline.comparing.tune import Candidate, Tuning, tune
 from sightline.comparing.voc_cams import MAP_TITLES, MapOverlap, VocCams, run_voc_cams
@@ -23,21 +26,29 @@ __all__ = [
     "GradCamStudy",
     "MapOverlap",
     "Overlaps",
+    "PairTest",
     "Schedule",
+    "Score",
     "StudySettings",
     "Tuning",
     "VocCams",
     "VocCamsSettings",
+    "by_recipe",
     "choose_cases",
     "compare",
     "condition_batches",
     "conditions_of",
+    "difference",
+    "draw_scores",
     "evaluate_run",
     "load_trained",
     "maps_folder",
     "measure_maps",
+    "pairwise",
+    "recipe_of",
     "run_study",
     "run_voc_cams",
     "study_layer",
     "tune",
+    "with_seeds",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from sightline.comparing.comparison import Comparison
 from sightline.comparing.conditions import Condition, conditions_of
 from sightline.comparing.protocol import Progress, condition_batches, evaluate_run
+from sightline.comparing.seeds import recipe_of, with_seeds
 from sightline.data import Cohort, read_cohort
 from sightline.errors import SettingsError
 from sightline.evaluation import EvaluationSettings
@@ -19,6 +20,7 @@ def compare(
     folder: Path,
     *,
     splits: Sequence[str] = (),
+    seeds: Sequence[int] = (),
     evaluation: EvaluationSettings | None = None,
     cost: bool = False,
     trainer: Callable[[TrainSettings, Path], RunFolder] | None = None,
@@ -30,18 +32,20 @@ def compare(
 
     Args:
         recipes: settings of the runs, each with a name of its own, on the same cohort.
-        folder: holds the runs, `comparison.json` and `comparison.csv`.
+        folder: holds the runs and the tables, see `Comparison.write`.
         splits: what to test on; all but `train` and `val` by default.
+        seeds: train each recipe once with each of them, into folders `NAME-seed-SEED`; by default once, with its own.
         evaluation: how much to explain, how to draw intervals.
         cost: also time the training step of each recipe, and count its weights.
         trainer: trains one recipe into its run folder, or continues it there; `train` by default.
         progress: asked for a function of batches done and batches in all, once a recipe and condition.
 
     Raises:
-        SettingsError: two recipes have one name, or they are of different cohorts or splits are unknown.
+        SettingsError: two recipes have one name, or two seeds are the same, or the recipes are of different cohorts.
         RunError: a folder holds a run with other settings.
     """
     _check(recipes)
+    recipes = with_seeds(recipes, seeds)
     start = trainer or _train
     cohort = read_cohort(recipes[0].data.cohort)
     wanted = {recipe.name: conditions_of(cohort, recipe.data.bias, splits) for recipe in recipes}
@@ -56,8 +60,8 @@ def compare(
             evaluation=evaluation,
             progress=(lambda condition, name=recipe.name: progress(name, condition)) if progress else None,  # type: ignore[misc]
         )
-        if cost:
-            costs[recipe.name] = _cost(recipe, run, cohort)
+        if cost and recipe_of(recipe.name) not in costs:
+            costs[recipe_of(recipe.name)] = _cost(recipe, run, cohort)
     comparison = Comparison(evaluations, costs)
     comparison.write(folder)
     return comparison

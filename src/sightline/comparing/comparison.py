@@ -2,19 +2,25 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sightline.comparing.conditions import Condition
+from sightline.comparing.draws import Score, draw_scores
+from sightline.comparing.latex import latex_table
+from sightline.comparing.pairwise import PairTest, pairwise
+from sightline.comparing.seeds import by_recipe
 from sightline.errors import DataError
 from sightline.evaluation import Evaluation, paired_change
 from sightline.metrics.intervals import Interval
 from sightline.runs import write_json, write_text
 from sightline.training import StepCost
 
-_COLUMNS = ("recipe", "split", "bias", "metric", "value", "low", "high", "n", "n_patients", "method")
+_COLUMNS = ("recipe", "split", "bias", "metric", "value", "low", "high", "n", "n_patients", "method", "seeds", "sd")
+_PAIRS = ("split", "bias", "metric", "first", "second", "difference", "low", "high", "p_value", "p_holm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +29,7 @@ class Comparison:
 
     Attributes:
         evaluations: by name of the run, then by condition; the same conditions in the same order for every run.
-        costs: of a training step and in weights, by name of the run, where it was measured.
+        costs: of a training step and in weights, by name of the recipe, where it was measured.
     """
 
     evaluations: Mapping[str, Mapping[Condition, Evaluation]]
@@ -39,6 +45,36 @@ class Comparison:
     def conditions(self) -> tuple[Condition, ...]:
         """What every run was tested on."""
         return tuple(next(iter(self.evaluations.values()), {}))
+
+    @property
+    def recipes(self) -> dict[str, tuple[str, ...]]:
+        """Names of the runs by recipe: one, or one a seed."""
+        return by_recipe(self.evaluations)
+
+    @property
+    def hardest(self) -> Condition:
+        """The condition furthest from training: another split than the first one's, or else a bias off or swapped.
+
+        Of other splits it is the first with its bias as it is; where there is but one split, its bias taken away.
+        """
+        first = self.conditions[0]
+        others = [c for c in self.conditions if c.split != first.split and c.bias == "on"]
+        return next(iter([*others, *(c for c in self.conditions if c.bias == "off"), first]))
+
+    @cached_property
+    def scores(self) -> dict[Condition, dict[str, dict[str, Score]]]:
+        """Every score over all cases, by condition and recipe: the mean over its runs, where it has several seeds."""
+        return {
+            condition: draw_scores(
+                {name: [self.evaluations[run][condition] for run in runs] for name, runs in self.recipes.items()}
+            )
+            for condition in self.conditions
+        }
+
+    @cached_property
+    def pairs(self) -> dict[Condition, tuple[PairTest, ...]]:
+        """Every two recipes against each other, under each condition."""
+        return {condition: pairwise(scores) for condition, scores in self.scores.items()}
 
     def changes(self) -> dict[str, dict[Condition, dict[str, Interval]]]:
         """How far every score of a run moves when the bias is off or swapped, paired by patient; falls are negative."""
@@ -71,6 +107,14 @@ class Comparison:
                 for name, results in self.evaluations.items()
             },
             "costs": {name: cost.as_dict() for name, cost in self.costs.items()},
+            "scores": {
+                str(condition): {
+                    name: {metric: {**score.interval.as_dict(), "runs": score.runs} for metric, score in found.items()}
+                    for name, found in recipes.items()
+                }
+                for condition, recipes in self.scores.items()
+            },
+            "pairs": {str(condition): [test.as_dict() for test in tests] for condition, tests in self.pairs.items()},
             "change_without_bias": _plain(self.changes()),
             "difference_to_first": _plain(self.differences()),
         }
@@ -83,19 +127,74 @@ class Comparison:
         for name, results in self.evaluations.items():
             for condition, result in results.items():
                 for metric, score in result.metrics.items():
-                    known = [score.value, score.low, score.high, score.n, score.n_patients, score.method]
-                    cells = ["" if value is None or value != value else value for value in known]
-                    writer.writerow([name, condition.split, condition.bias, metric, *cells])
+                    writer.writerow(_row(name, condition, metric, score))
+        for condition, recipes in self.scores.items():
+            for name, found in recipes.items():
+                for metric, several in found.items():
+                    if len(several.runs) > 1:
+                        row = _row(name, condition, metric, several.interval)
+                        writer.writerow([*row[:-2], len(several.runs), *_cells([several.spread])])
         for name, cost in self.costs.items():
             timed = [cost.ratio, cost.least, cost.greatest, "", "", "median of pairs of steps, least and greatest"]
-            writer.writerow([name, "", "", "step_cost", *timed])
-            writer.writerow([name, "", "", "parameters", cost.parameters, "", "", "", "", "count"])
+            writer.writerow([name, "", "", "step_cost", *timed, "", ""])
+            writer.writerow([name, "", "", "parameters", cost.parameters, "", "", "", "", "count", "", ""])
         return text.getvalue()
 
+    def pairs_as_csv(self) -> str:
+        """One line a condition, metric and pair of recipes."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_PAIRS)
+        for condition, tests in self.pairs.items():
+            for test in tests:
+                moved = test.difference
+                known = _cells([moved.value, moved.low, moved.high, test.p_value, test.corrected])
+                writer.writerow([condition.split, condition.bias, test.metric, test.first, test.second, *known])
+        return text.getvalue()
+
+    def as_latex(self) -> str:
+        """One line a recipe: macro-F1 under each condition, share of relevance inside the region, and what it costs."""
+        head = ["recipe", *(f"{condition.split}, bias {condition.bias}" for condition in self.conditions), "inside"]
+        head += ["step", "weights"] if self.costs else []
+        rows = {}
+        for name in self.recipes:
+            under = [self.scores[condition][name] for condition in self.conditions]
+            cells = [_words(found["macro_f1"]) for found in under]
+            cells.append(_words(under[0]["relevance_inside"]) if "relevance_inside" in under[0] else "-")
+            if self.costs:
+                cost = self.costs[name]
+                cells += [f"{cost.ratio:.2f}", f"{cost.parameters / 1e6:.2f} M"]
+            rows[name] = cells
+        caption = "Macro-F1 and share of relevance inside the region, 95 % intervals over patients."
+        if len(self.recipes) < len(self.evaluations):
+            caption += " Means over seeds, and the standard deviation over them."
+        return latex_table(head, rows, caption=caption)
+
     def write(self, folder: Path) -> None:
-        """Write `comparison.csv` and `comparison.json`, each atomically."""
+        """Write `comparison.csv`, `.tex` and `.json`, and `pairs.csv`, each atomically."""
         write_text(folder / "comparison.csv", self.as_csv())
+        write_text(folder / "pairs.csv", self.pairs_as_csv())
+        write_text(folder / "comparison.tex", self.as_latex())
         write_json(folder / "comparison.json", self.as_dict())
+
+
+def _row(name: str, condition: Condition, metric: str, score: Interval) -> list[Any]:
+    known = _cells([score.value, score.low, score.high, score.n, score.n_patients, score.method])
+    return [name, condition.split, condition.bias, metric, *known, "", ""]
+
+
+def _cells(values: Sequence[Any]) -> list[Any]:
+    """Leave empty what is not known."""
+    return ["" if value is None or value != value else value for value in values]
+
+
+def _words(score: Score) -> str:
+    """A score as `0.81 [0.76, 0.85]`, with `(sd 0.02)` where there are several seeds."""
+    shown = score.interval
+    if shown.value != shown.value:
+        return "-"
+    limits = "" if shown.low != shown.low else f" [{shown.low:.2f}, {shown.high:.2f}]"
+    return f"{shown.value:.2f}{limits}" + ("" if score.spread != score.spread else f" (sd {score.spread:.2f})")
 
 
 def _plain(nested: Mapping[str, Mapping[Condition, Mapping[str, Interval]]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def main(folder: Path, prefix: str, names: list[str]) -> None:
         for name in names or ["plain", "isnet"]
     }
     comparison = read_comparison(runs)
-    content = report_content("", runs, comparison, read_cohort(next(iter(runs.values()))[0].data.cohort))
+    content = report_content("", runs, comparison, read_cohort(next(iter(runs.values()))[0].data.cohort), cases=3)
     save_figure(bias_gap_figure(content.gaps, chance=content.chance), Path(f"{prefix}_bias_gap.png"))
     if "--gallery" in sys.argv:  # of phantoms only: no patient belongs in the repository
         save_figure(gallery_figure(content.gallery, tile=150), Path(f"{prefix}_gallery.png"))

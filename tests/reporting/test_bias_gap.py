@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -54,8 +56,9 @@ def test_scores_recipes_and_findings_are_written_out() -> None:
     assert "level: \N{MINUS SIGN}0.01 without the bias" in written
 
 
-def test_nothing_is_cut_off_on_a_phone() -> None:
-    figure = bias_gap_figure([PLAIN, ISNET], width=350, theme=DARK, title="A title")
+@pytest.mark.parametrize("name", ["ISNet", "axialnet-mask-loss", "a-name-of-24-letters-long"])
+def test_nothing_is_cut_off_on_a_phone(name: str) -> None:
+    figure = bias_gap_figure([PLAIN, replace(ISNET, recipe=name)], width=350, theme=DARK, title="A title")
     picture = pixels(figure)
     ground = np.round(np.array(to_rgb(DARK.paper)) * 255)
     for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):

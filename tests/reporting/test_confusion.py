@@ -1,23 +1,27 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from sightline.errors import DataError, ShapeError
-from sightline.reporting.confusion import confusion_figure
+from sightline.reporting.confusion import DEEPEST, confusion_figure
 from sightline.reporting.content import Confusion
-from sightline.reporting.themes import DARK, LIGHT
+from sightline.reporting.themes import DARK, LIGHT, Theme
 
 COUNTS = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
 CLASSES = ("normal", "pneumonia", "a very long name of a class")
 
 
 def cells(figure: Figure, panel: int = 0) -> np.ndarray:
-    return np.asarray(figure.axes[panel].images[0].get_array())
+    """Opacity of each cell, true class down."""
+    drawn = {patch.get_xy(): patch.get_alpha() for patch in figure.axes[panel].patches}
+    side = round(len(drawn) ** 0.5)
+    return np.array([[drawn[x - 0.5, y - 0.5] for x in range(side)] for y in range(side)])
 
 
 def test_colour_is_the_share_of_the_true_class() -> None:
     figure = confusion_figure([Confusion("plain", "on", COUNTS, CLASSES)])
-    np.testing.assert_allclose(cells(figure), [[0.8, 0.2, 0], [0.1, 0.9, 0], [0, 0, 0]])
+    np.testing.assert_allclose(cells(figure), DEEPEST * np.array([[0.8, 0.2, 0], [0.1, 0.9, 0], [0, 0, 0]]))
 
 
 def test_counts_stand_in_their_cells() -> None:
@@ -34,11 +38,19 @@ def test_recipes_go_down_and_conditions_across() -> None:
     assert first.x0 == third.x0 < second.x0
 
 
-def test_counts_can_be_read_on_full_and_on_empty_cells() -> None:
-    figure = confusion_figure([Confusion("plain", "on", np.array([[10, 0], [0, 10]]), ("a", "b"))])
-    colors = {text.get_position(): text.get_color() for text in figure.axes[0].texts}
-    assert colors[0, 0] == LIGHT.paper
-    assert colors[1, 0] == LIGHT.ink
+def luminance(color: np.ndarray) -> float:
+    linear = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_counts_can_be_read_on_full_and_on_empty_cells(theme: Theme) -> None:
+    figure = confusion_figure([Confusion("plain", "on", np.array([[10, 0], [5, 5]]), ("a", "b"))], theme=theme)
+    assert {text.get_color() for text in figure.axes[0].texts} == {theme.ink}
+    ink, panel, accent = (np.array(to_rgb(color)) for color in (theme.ink, theme.panel, theme.accent))
+    for opacity in cells(figure).ravel():
+        low, high = sorted((luminance(ink), luminance((1 - opacity) * panel + opacity * accent)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_many_classes_fit_a_phone() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from sightline.errors import DataError
 from sightline.reporting.content import Curve
-from sightline.reporting.curves import curves_figure, curves_of
+from sightline.reporting.curves import MOST, curves_figure, curves_of
 from sightline.reporting.themes import LIGHT
 
 LINES = [
@@ -66,3 +66,14 @@ def test_charts_stand_below_each_other_on_a_phone() -> None:
 def test_no_curve_is_an_error() -> None:
     with pytest.raises(DataError, match="at least one curve"):
         curves_figure([])
+
+
+def test_a_long_line_keeps_its_extremes_and_is_not_much_longer_than_the_chart_is_wide() -> None:
+    values = np.random.default_rng(0).random(20_000)
+    values[[777, 13_001]] = 5, -5
+    faint, mean, _ = curves_figure([Curve("plain", "Loss", np.arange(20_000), values)]).axes[1].lines
+    drawn = np.asarray(faint.get_ydata())
+    assert (drawn.min(), drawn.max()) == (-5, 5)
+    assert len(drawn) <= MOST + 2
+    assert len(np.asarray(mean.get_ydata())) == MOST
+    assert np.asarray(mean.get_xdata())[-1] == 19_999

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sightline.errors import DataError
-from sightline.reporting.content import GalleryMap, GalleryRow
 from sightline.reporting.gallery import gallery_figure
+from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
 
 
 def row(case: str = "case-1", recipes: tuple[str, ...] = ("plain", "ISNet")) -> GalleryRow:

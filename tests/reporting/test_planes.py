@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from sightline.errors import DataError, ShapeError
 from sightline.reporting.overlay import OUTLINE
-from sightline.reporting.planes import cut_planes, peak_voxel, planes_figure
+from sightline.reporting.planes import best_slice, cut_planes, peak_voxel, planes_figure
 from sightline.reporting.themes import DARK, LIGHT, Theme
 
 AIR, WATER = -1100.0, 300.0  # black and white
@@ -127,3 +127,15 @@ def test_what_does_not_fit_is_refused() -> None:
         cut_planes(blank(), spacing_mm=(0.0, 1.0, 1.0))
     with pytest.raises(DataError, match="at least one map, got none"):
         planes_figure({})
+
+
+def test_the_best_slice_is_that_with_most_of_the_region_or_else_of_the_map() -> None:
+    heat, region = np.zeros(SHAPE), np.zeros(SHAPE)
+    heat[3] = -1
+    heat[1, 0, 0] = 50
+    region[2, :2], region[4, :1] = 1, 1
+    assert best_slice(heat, region) == (2, "slice 3 of 5, most of the region")
+    for unknown in (None, region * np.nan, region * 0, region * 0 + 1):
+        assert best_slice(heat, unknown) == (3, "slice 4 of 5, most of the relevance")
+    with pytest.raises(ShapeError, match=r"attention must be \(D, H, W\)"):
+        best_slice(heat[0])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sightline.reporting import words
-from sightline.reporting.content import Confusion, Curve, GalleryMap, GalleryRow, GapRow, Score
+from sightline.reporting.content import Confusion, Curve, GapRow, Score
+from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
 from sightline.reporting.words import (
     answer,
     describe_confusions,
@@ -85,8 +86,10 @@ def test_heatmap_is_described_without_a_share_when_it_is_unknown() -> None:
     row = GalleryRow("case-1", np.zeros((2, 2)), "normal", ())
     shown = GalleryMap("ISNet", np.zeros((2, 2)), "pneumonia", 0.25)
     assert describe_map(row, shown, "the lungs").endswith("of its relevance inside the lungs")
+    other = GalleryMap("ISNet", np.zeros((2, 2)), "pneumonia", explained="effusion", method="LRP")
+    assert describe_map(row, other, "").startswith("Heatmap of effusion by LRP, ISNet on case-1: answered pneumonia")
     unknown = describe_map(row, GalleryMap("ISNet", np.zeros((2, 2)), "pneumonia"), "the lungs")
-    assert unknown == "Heatmap of ISNet on case-1: predicted pneumonia, true normal"
+    assert unknown == "Heatmap, ISNet on case-1: answered pneumonia, true normal"
 
 
 def test_examples_in_docstrings_are_true() -> None:

@@ -3,27 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from sightline.attribution import Explainer
+from sightline.cli.cards import make_cards
+from sightline.cli.gallery import Runs, gallery_rows
+from sightline.cli.score_tables import METRICS, attention_tables, detail_tables, score
 from sightline.cli.settings import to_yaml
-from sightline.comparing import Comparison, Condition, choose_cases, maps_folder
+from sightline.cli.talk import Stage
+from sightline.comparing import Comparison, Condition, maps_folder
 from sightline.data import Cohort
 from sightline.errors import RunError
-from sightline.evaluation import Evaluation, read_evaluation
-from sightline.metrics.intervals import Interval
-from sightline.reporting import Confusion, GalleryMap, GalleryRow, GapRow, ReportContent, Score, ScoreRow, curves_of
+from sightline.evaluation import read_evaluation
+from sightline.reporting import Confusion, GapRow, ReportContent, ScoreRow, curves_of
 from sightline.runs import RunFolder
-from sightline.training import TrainSettings
 
-Runs = Mapping[str, tuple[TrainSettings, RunFolder]]
-
-_METRICS = {
-    "macro_f1": "macro-F1",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "auroc": "AUROC",
-    "relevance_inside": "Relevance inside",
-}
-_GALLERY_CASES = 3
-_LIMITS = (
+GALLERY_CASES = 12
+LIMITS = (
     "Trained with one seed. The intervals say what other patients would have changed, not what another seed would.",
     "A map shows what moved this answer of this model. It says nothing about the patient.",
 )
@@ -62,6 +56,9 @@ def report_content(
     summary: Sequence[str] = (),
     commands: Sequence[str] = (),
     region_name: str = "the region",
+    methods: Mapping[str, Explainer] | None = None,
+    cases: int = GALLERY_CASES,
+    stage: Stage | None = None,
 ) -> ReportContent:
     """Gather everything that the report of these runs shows.
 
@@ -73,14 +70,18 @@ def report_content(
         summary: sentences after the answer.
         commands: what makes the report again.
         region_name: what is inside the region, with its article.
+        methods: draw the maps of the gallery anew, by name; None shows those that evaluate kept.
+        cases: most cases in the gallery.
+        stage: begins a stage of the work, see `talk.progress`.
     """
     guided = {name: settings.guidance is not None for name, (settings, _) in runs.items()}
-    main = comparison.conditions[0]
     return ReportContent(
         title=title,
         gaps=_gaps(comparison, guided),
         table=_table(comparison),
-        gallery=_gallery(comparison, cohort, main.split),
+        details=detail_tables(comparison),
+        attention=attention_tables(runs, comparison),
+        gallery=gallery_rows(runs, comparison, cohort, methods=methods or {}, number=cases, stage=stage),
         curves=tuple(
             curve for name, (_, run) in runs.items() for curve in curves_of(name, run.metrics, guided=guided[name])
         ),
@@ -92,13 +93,9 @@ def report_content(
         facts=_facts(runs, cohort),
         commands=tuple(commands),
         environment=_environment(next(iter(runs.values()))[1]),
-        limits=_LIMITS,
+        limits=LIMITS,
+        cards=make_cards(runs, comparison, cohort, limits=LIMITS),
     )
-
-
-def score(interval: Interval) -> Score:
-    """An interval as a report takes it."""
-    return Score(interval.value, interval.low, interval.high)
 
 
 def _tested(run: RunFolder) -> list[Condition]:
@@ -133,7 +130,7 @@ def _table(comparison: Comparison) -> tuple[ScoreRow, ...]:
         ScoreRow(
             name,
             f"{condition.split}, bias {condition.bias}",
-            {title: score(result.metrics[key]) for key, title in _METRICS.items() if key in result.metrics},
+            {title: score(result.metrics[key]) for key, title in METRICS.items() if key in result.metrics},
             len(result.predictions),
         )
         for name, results in comparison.evaluations.items()
@@ -148,34 +145,6 @@ def _confusions(comparison: Comparison) -> tuple[Confusion, ...]:
         for name, results in comparison.evaluations.items()
         for condition, result in results.items()
         if condition.split == main and condition.bias in ("on", "off") and result.predictions.task != "multilabel"
-    )
-
-
-def _gallery(comparison: Comparison, cohort: Cohort, split: str) -> tuple[GalleryRow, ...]:
-    """The first case of each class as it is and without its bias, as every run sees it."""
-    if cohort.task == "multilabel":
-        return ()
-    rows = []
-    for case in choose_cases(cohort.split(split), number=max(_GALLERY_CASES, cohort.num_classes)):
-        for condition in (c for c in comparison.conditions if c.split == split and c.bias in ("on", "off")):
-            results = {name: each[condition] for name, each in comparison.evaluations.items()}
-            if all(case.id in result.maps for result in results.values()):
-                first = next(iter(results.values())).maps[case.id]
-                maps = tuple(_gallery_map(name, result, case.id) for name, result in results.items())
-                label = cohort.classes[int(case.label)]  # type: ignore[arg-type]  # one label an image, as asked above
-                rows.append(GalleryRow(case.id, first.image, label, maps, first.region, condition.bias))
-    return tuple(rows)
-
-
-def _gallery_map(recipe: str, result: Evaluation, case: str) -> GalleryMap:
-    known, row = result.predictions, result.predictions.cases.index(case)
-    predicted = int(known.predicted[row])
-    return GalleryMap(
-        recipe,
-        result.maps[case].attribution,
-        known.classes[predicted],
-        float(known.relevance_inside[row]),
-        float(known.probabilities[row, predicted]),
     )
 
 

@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> int:
     with progress() as stage:
         _make_cohort(arguments.out / "cohort", arguments.counts, recipes[0].data.preprocessing.size, stage)
         comparison = _compare(recipes, arguments.out, stage)
-    answer = _report(recipes, comparison, arguments.out)
+        answer = _report(recipes, comparison, arguments.out, stage)
     page = arguments.out / "report.html"
     if arguments.json:
         say_json({"report": page.as_posix(), "answer": answer, **comparison.as_dict()})
@@ -93,23 +93,29 @@ def _compare(recipes: list["TrainSettings"], folder: Path, stage: Stage) -> "Com
     )
 
 
-def _report(recipes: list["TrainSettings"], comparison: "Comparison", folder: Path) -> str:
+def _report(recipes: list["TrainSettings"], comparison: "Comparison", folder: Path, stage: Stage) -> str:
     from sightline.cli.contents import report_content
+    from sightline.cli.gallery import usual_methods
     from sightline.data import read_cohort
-    from sightline.reporting import write_report
+    from sightline.reporting import write_cards, write_report
     from sightline.reporting.words import answer
     from sightline.runs import RunFolder
 
+    runs = {recipe.name: (recipe, RunFolder(folder / recipe.name)) for recipe in recipes}
+
     content = report_content(
         "Does it look at the lungs?",
-        {recipe.name: (recipe, RunFolder(folder / recipe.name)) for recipe in recipes},
+        runs,
         comparison,
         read_cohort(recipes[0].data.cohort),
         summary=_summary(comparison),
         commands=("sightline demo",),
         region_name="the lungs",
+        methods=usual_methods(runs),
+        stage=stage,
     )
     write_report(folder / "report.html", content)
+    write_cards(folder, content.cards)
     return content.answer or answer(content.gaps, content.metric)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -178,6 +179,8 @@ def _pieces(
     if not all(finite):
         raise DataError(f"the map by {method} of case {batch.cases[finite.index(False)]} is not finite; is its image?")
     regions = _regions(batch.regions.to(maps), classes)
+    if regions.shape[2:] != size:  # of a volume, they may lie on a coarser grid
+        regions = F.interpolate(regions, size=size, mode="nearest")
     shape = (*classes.shape, *size)
     gap = None if explanation.gap is None else explanation.gap.view(classes.shape)
     columns = (

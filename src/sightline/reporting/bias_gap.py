@@ -46,7 +46,7 @@ def bias_gap_figure(
     head = (38 if title else 0) + (26 * len(gaps) + 12 if narrow else 10)
     height = head + (330 if narrow else 400)
     figure = new_figure(width, height, theme)
-    left, right, foot = (40, 14, 62) if narrow else (52, 214, 62)
+    left, right, foot = (40, 14, 62 + 30 * (len(conditions) > 3)) if narrow else (52, 214, 62)
     axes = figure.add_axes(box(figure, left, head + 26, width - left - right, height - head - 26 - foot))
     _ground(axes, conditions, metric, chance, theme, narrow=narrow)
     given = marks([(row.recipe, row.guided) for row in gaps], theme)
@@ -80,9 +80,12 @@ def _ground(
     for x, condition in enumerate(conditions):
         name, explained = condition_words(condition)
         below: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "top"}
+        crowded = narrow and len(conditions) > 3
+        name = _wrapped(name, 8) if crowded else name
         _note(axes, name, (x, 0), (0, -8), lettering(theme.ink, 13 if narrow else 15, bold=True) | below)
-        wrapped = _wrapped(explained, 13) if narrow else explained
-        _note(axes, wrapped, (x, 0), (0, -28), lettering(theme.muted, 11 if narrow else 13) | below)
+        wrapped = _wrapped(explained, 10 if crowded else 13) if narrow else explained
+        down = -46 if crowded else -28
+        _note(axes, wrapped, (x, 0), (0, down), lettering(theme.muted, 11 if narrow else 13) | below)
     if chance is not None:
         axes.hlines(chance, *axes.get_xlim(), color=theme.muted, linewidth=points(1), linestyle=(0, (2, 3)), zorder=1)
         _note(axes, "chance", (axes.get_xlim()[0], chance), (2, 3), lettering(theme.muted, 11))
@@ -190,6 +193,7 @@ def _names_above(figure: Figure, gaps: Sequence[GapRow], given: dict[str, Mark],
         )  # fmt: skip
         name = keys.text(24, y, row.recipe, va="center_baseline", **lettering(mark.color, 15, bold=True))
         style = lettering(theme.muted, 13)
-        keys.annotate(
-            _finding(row), (1, 0), (points(8), 0), xycoords=name, textcoords="offset points", va="bottom", **style
-        )
+        finding = _finding(row)
+        if 10 * len(row.recipe) + 8 * len(finding) > width - 32:  # about as many pixels as the two take
+            finding = finding.removesuffix(" without the bias")
+        keys.annotate(finding, (1, 0), (points(8), 0), xycoords=name, textcoords="offset points", va="bottom", **style)

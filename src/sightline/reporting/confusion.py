@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from sightline.errors import DataError, ShapeError
 from sightline.reporting.content import Confusion, condition_words
 from sightline.reporting.themes import LIGHT, Theme, box, lettering, new_figure, points
 
 FEW = 6  # classes that leave room for large type
+DEEPEST = 0.45  # opacity of a whole row in one cell; the number in it stays readable on either ground
 
 
 def confusion_figure(confusions: Sequence[Confusion], *, theme: Theme = LIGHT, width: float = 880) -> Figure:
@@ -48,12 +49,15 @@ def _matrix(axes: Axes, item: Confusion, theme: Theme, *, first: bool, last: boo
     counts = np.asarray(item.counts, dtype=float)
     totals = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
-    colors = LinearSegmentedColormap.from_list("share", [theme.panel, theme.accent])
-    axes.imshow(share, cmap=colors, vmin=0, vmax=1)
+    k = len(item.classes)
+    axes.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5), facecolor=theme.panel, aspect="equal")
+    for (true, predicted), part in np.ndenumerate(share):
+        cell = Rectangle((predicted - 0.5, true - 0.5), 1, 1, facecolor=theme.accent, alpha=DEEPEST * part, linewidth=0)
+        axes.add_patch(cell)
     few = len(item.classes) <= FEW
     size = 14 if few else 9
     for (true, predicted), value in np.ndenumerate(counts):
-        style = lettering(_readable(colors(share[true, predicted]), theme), size, bold=true == predicted)
+        style = lettering(theme.ink, size, bold=true == predicted)
         axes.text(predicted, true, f"{value:g}", ha="center", va="center", **style)
     names = [name if len(name) <= 14 else f"{name[:13]}…" for name in item.classes]
     axes.set_yticks(range(len(names)), names if first else [""] * len(names))
@@ -74,13 +78,3 @@ def _matrix(axes: Axes, item: Confusion, theme: Theme, *, first: bool, last: boo
         label.set(**lettering(theme.muted, 12 if few else 10))
     title = f"{item.recipe} · {condition_words(item.condition)[0].lower()}"
     axes.set_title(title, loc="left", pad=7, **lettering(theme.ink, 13, bold=True))
-
-
-def _readable(ground: tuple[float, float, float, float], theme: Theme) -> str:
-    """Choose the ink or the paper, whichever stands out more from `ground`."""
-
-    def distance(color: str) -> float:
-        weights = (0.299, 0.587, 0.114)
-        return abs(sum(w * (a - b) for w, a, b in zip(weights, to_rgb(color), ground, strict=False)))
-
-    return max(theme.ink, theme.paper, key=distance)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import DataError
+from sightline.reporting.gallery_rows import GalleryRow
 
 CONDITION_WORDS = {
     "on": ("Bias on", "as in training"),
@@ -39,6 +40,9 @@ class Score:
     def has_interval(self) -> bool:
         """Whether both ends are known."""
         return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
+
+Cell = str | int | Score | None
 
 
 @dataclass(frozen=True)
@@ -87,43 +91,34 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
-class GalleryMap:
-    """What one recipe saw in one image.
+class Table:
+    """A table that the reader can sort.
 
     Attributes:
-        recipe: name of the recipe.
-        attribution: signed explanation of the predicted class, `(C, H, W)` or `(H, W)`, of the image's size.
-        predicted: class that the model answered.
-        share_inside: share of the absolute relevance inside the region, 0 to 1; NaN when the region is unknown.
-        probability: of the predicted class, 0 to 1; None leaves it out.
+        title: heading; also the name of its scrolling box.
+        columns: names of the columns; the first one names the line.
+        rows: cells by line: text, a whole number, a score, or None where unknown.
+        lead: what stands above it; may be empty.
+        folded: whether it waits behind its title.
+        signed: whether scores are written with their sign.
     """
 
-    recipe: str
-    attribution: NDArray[Any]
-    predicted: str
-    share_inside: float = float("nan")
-    probability: float | None = None
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    lead: str = ""
+    folded: bool = False
+    signed: bool = False
 
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise DataError(f"{self.title}: a line must have {len(self.columns)} cells, got {len(row)}")
 
-@dataclass(frozen=True)
-class GalleryRow:
-    """One image and what each recipe saw in it.
-
-    Attributes:
-        case: name of the image in its cohort.
-        image: `(H, W)` or `(C, H, W)`; float in [0, 1], or unsigned whole numbers over their full range.
-        label: true class.
-        maps: one for each recipe, in the same order in every row.
-        region: 1 where the model may look, `(H, W)` or `(1, H, W)`; None or NaN when unknown.
-        condition: what was done to the image (`on`, `off`, `swapped`, or own words); may be empty.
-    """
-
-    case: str
-    image: NDArray[Any]
-    label: str
-    maps: tuple[GalleryMap, ...]
-    region: NDArray[Any] | None = None
-    condition: str = ""
+    @property
+    def textual(self) -> tuple[bool, ...]:
+        """Which columns hold text; they stand flush left."""
+        return tuple(any(isinstance(row[column], str) for row in self.rows) for column in range(len(self.columns)))
 
 
 @dataclass(frozen=True)
@@ -163,13 +158,47 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class CardPart:
+    """A part of a model card or data sheet.
+
+    Attributes:
+        heading: of the part.
+        facts: name to value; a value that is not known says so.
+        words: paragraphs.
+        tables: under them.
+    """
+
+    heading: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model card, or the data sheet of a cohort.
+
+    Attributes:
+        title: heading.
+        file: name of its Markdown file.
+        parts: in reading order.
+    """
+
+    title: str
+    file: str
+    parts: tuple[CardPart, ...]
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything on the page; a part that is empty is left out.
 
     Attributes:
         title: heading of the page.
         gaps: recipes of the bias-gap chart.
-        table: lines of the table.
+        table: lines of the table of scores.
+        details: further tables of scores, under it.
+        attention: tables of where the models look.
         gallery: images with their heatmaps.
         curves: lines of the training charts.
         confusions: confusion matrices.
@@ -184,11 +213,14 @@ class ReportContent:
         commands: command lines that make the report again.
         environment: machine, versions, and the like, name to value.
         limits: what the numbers do not say, a paragraph each.
+        cards: model cards and data sheets.
     """
 
     title: str
     gaps: tuple[GapRow, ...] = ()
     table: tuple[ScoreRow, ...] = ()
+    details: tuple[Table, ...] = ()
+    attention: tuple[Table, ...] = ()
     gallery: tuple[GalleryRow, ...] = ()
     curves: tuple[Curve, ...] = ()
     confusions: tuple[Confusion, ...] = ()
@@ -203,6 +235,7 @@ class ReportContent:
     commands: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
 
 
 def conditions_of(gaps: Iterable[GapRow]) -> tuple[str, ...]:

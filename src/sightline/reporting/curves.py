@@ -19,6 +19,7 @@ PANELS = {
     "Classification loss": "classification",
     "Relevance outside the region": "outside",
 }
+MOST = 400  # points of a line; a chart is about as many pixels wide
 MANY = 60  # points; beyond, the line is the running mean and what was measured stands faint behind it
 
 
@@ -96,8 +97,11 @@ def _panel(axes: Axes, panel: str, curves: Sequence[Curve], given: Mapping[str, 
         color, known = given[curve.recipe].color, np.isfinite(np.asarray(curve.y, dtype=float))
         epochs, values = np.asarray(curve.x)[known], np.asarray(curve.y, dtype=float)[known]
         if len(values) > MANY:
-            axes.plot(epochs, values, color=color, linewidth=points(1), alpha=0.22)
+            faint = _extremes(values, MOST)
+            axes.plot(epochs[faint], values[faint], color=color, linewidth=points(1), alpha=0.22)
             values = _running_mean(values, len(values) // 20)
+            shown = np.unique(np.linspace(0, len(values) - 1, MOST).round().astype(int))
+            epochs, values = epochs[shown], values[shown]
         axes.plot(epochs, values, color=color, linewidth=points(2.5), solid_capstyle="round", solid_joinstyle="round")
         axes.plot(epochs[-1:], values[-1:], color=color, marker="o", markersize=points(7), clip_on=False)
     low, high = axes.get_ylim()
@@ -118,3 +122,12 @@ def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float6
     """Average over a window that shrinks at both ends, so that the first and last value do not weigh more."""
     counted = ndimage.uniform_filter1d(np.ones_like(values), window, mode="constant")
     return np.asarray(ndimage.uniform_filter1d(values, window, mode="constant") / counted)
+
+
+def _extremes(values: NDArray[np.float64], number: int) -> NDArray[np.int64]:
+    """Choose about `number` places of a line that keep its look: the lowest and the highest of each stretch."""
+    stretches = np.array_split(np.arange(len(values)), max(1, number // 2))
+    kept = [
+        stretch[choose(values[stretch])] for stretch in stretches if len(stretch) for choose in (np.argmin, np.argmax)
+    ]
+    return np.unique([0, *kept, len(values) - 1])

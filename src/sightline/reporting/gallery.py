@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sightline.errors import DataError
-from sightline.reporting.content import GalleryMap, GalleryRow, condition_words
+from sightline.reporting.content import condition_words
+from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
 from sightline.reporting.overlay import AGAINST, FOR, OUTLINE, heatmap_overlay
 from sightline.reporting.themes import LIGHT, Theme, box, lettering, new_figure, points
 from sightline.reporting.words import percent
@@ -25,9 +26,9 @@ def check_gallery(rows: Sequence[GalleryRow]) -> tuple[str, ...]:
     """
     if not rows:
         raise DataError("a heatmap gallery needs at least one image, got none; explain some cases first")
-    recipes = tuple(shown.recipe for shown in rows[0].maps)
+    recipes = tuple(rows[0].by_recipe)
     for row in rows:
-        if tuple(shown.recipe for shown in row.maps) != recipes:
+        if tuple(row.by_recipe) != recipes:
             raise DataError(f"every row of a gallery needs maps of {recipes}; {row.case} has others")
     return recipes
 
@@ -35,7 +36,7 @@ def check_gallery(rows: Sequence[GalleryRow]) -> tuple[str, ...]:
 def gallery_figure(
     rows: Sequence[GalleryRow], *, region_name: str = "the region", theme: Theme = LIGHT, tile: float = 220
 ) -> Figure:
-    """Draw the gallery.
+    """Draw the gallery, of each recipe its first map.
 
     Args:
         rows: cases, each with a map for the same recipes.
@@ -57,15 +58,17 @@ def gallery_figure(
         top = HEAD + index * (tile + CAPTION)
         picture = heatmap_overlay(row.image, size=2 * round(tile))
         _tile(figure, picture, GAP, top, tile, (f"true: {row.label}", condition_words(row.condition)[0].lower()), theme)
-        for column, shown in enumerate(row.maps, start=1):
-            picture = heatmap_overlay(row.image, shown.attribution, row.region, size=2 * round(tile), smooth=SMOOTH)
+        for column, (shown, *_) in enumerate(row.by_recipe.values(), start=1):
+            image = row.image if shown.image is None else shown.image
+            region = row.region if shown.region is None else shown.region
+            picture = heatmap_overlay(image, shown.attribution, region, size=2 * round(tile), smooth=SMOOTH)
             _tile(figure, picture, GAP + column * (tile + GAP), top, tile, _caption(row, shown, region_name), theme)
     _key(figure, HEAD + len(rows) * (tile + CAPTION), region_name, theme)
     return figure
 
 
 def _caption(row: GalleryRow, shown: GalleryMap, region_name: str) -> tuple[str, str]:
-    verdict = "right" if shown.predicted == row.label else "wrong"
+    verdict = shown.judged(row.label)
     inside = f"{percent(shown.share_inside)} inside {region_name}" if np.isfinite(shown.share_inside) else ""
     return f"{shown.predicted}, {verdict}", inside
 

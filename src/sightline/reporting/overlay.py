@@ -56,7 +56,7 @@ def heatmap_overlay(
     grey = _grey(np.asarray(image))
     shape = grey.shape
     target = shape if size is None else tuple(max(1, round(side * size / max(shape))) for side in shape)
-    picture = np.repeat(np.clip(_resized(grey, target), 0, 1)[..., None] * 255, 3, axis=2)
+    picture = np.repeat(np.clip(resized(grey, target), 0, 1)[..., None] * 255, 3, axis=2)
     if attribution is not None:
         signed = signed_map(attribution)
         _check_shape("attribution", signed, shape, "bring it to the image's size with upsample_to")
@@ -64,7 +64,7 @@ def heatmap_overlay(
             signed = np.asarray(ndimage.gaussian_filter(signed, smooth * max(shape), mode="constant"))
         limit = symmetric_limit(signed, percentile)
         if limit > 0:
-            scaled = np.clip(_resized(signed / limit, target), -1, 1)
+            scaled = np.clip(resized(signed / limit, target), -1, 1)
             alpha = (opacity * np.abs(scaled))[..., None]
             picture = (1 - alpha) * picture + alpha * np.where(scaled[..., None] > 0, FOR, AGAINST)
     if region is not None:
@@ -72,7 +72,7 @@ def heatmap_overlay(
         _check_shape("region", allowed, shape, "resize it with the image")
         if np.isfinite(allowed).all():
             steps = max(1.0, 0.6 * max(target) / max(shape))  # rounds the mask's pixels off
-            alpha = _outline(_resized(allowed, target), width=max(1.0, max(target) / 200), sigma=steps)[..., None]
+            alpha = _outline(resized(allowed, target), width=max(1.0, max(target) / 200), sigma=steps)[..., None]
             picture = (1 - alpha) * picture + alpha * np.asarray(OUTLINE)
     return np.round(picture).astype(np.uint8)
 
@@ -100,7 +100,7 @@ def symmetric_limit(signed: Floats, percentile: float = 99.5) -> float:
 
 
 def image_png(picture: NDArray[np.uint8]) -> bytes:
-    """Encode `(H, W, 3)` uint8 as PNG."""
+    """Encode `(H, W, 3)` or grey `(H, W)` uint8 as PNG."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
@@ -137,7 +137,8 @@ def _check_shape(name: str, values: Floats, shape: tuple[int, ...], mend: str) -
         raise ShapeError(f"{name} must have the image's height and width {shape}, got {values.shape}; {mend}")
 
 
-def _resized(values: Floats, target: tuple[int, ...]) -> Floats:
+def resized(values: Floats, target: tuple[int, ...]) -> Floats:
+    """Bring an array `(H, W)` to another height and width: averages where it shrinks, else smooth in between."""
     if values.shape == target:
         return values
     resample = Image.Resampling.BOX if target[0] < values.shape[0] else Image.Resampling.BICUBIC

@@ -67,6 +67,29 @@ def peak_voxel(attention: ArrayLike, shape: Voxel) -> Voxel:
     return depth, row, column
 
 
+def best_slice(attention: ArrayLike, region: ArrayLike | None = None) -> tuple[int, str]:
+    """Choose the axial slice of a volume that says most, and say which it is.
+
+    It is the slice with most of the region, where one is known, else the one with most of the absolute map; of equal
+    ones the first.
+
+    Args:
+        attention: signed map, `(D, H, W)`.
+        region: of the same shape; None or NaN where unknown.
+
+    Returns:
+        Index of the slice, and a few words such as `slice 14 of 27, most of the region`.
+
+    Raises:
+        ShapeError: an array has other axes than three.
+    """
+    heat = np.abs(_volume("attention", attention))
+    allowed = heat * np.nan if region is None else _volume("region", region)
+    inside = np.isfinite(allowed).all() and 0 < allowed.sum() < allowed.size
+    depth = int((allowed if inside else heat).sum(axis=(1, 2)).argmax())
+    return depth, f"slice {depth + 1} of {len(heat)}, most of the {'region' if inside else 'relevance'}"
+
+
 def cut_planes(
     volume: ArrayLike,
     attention: ArrayLike | None = None,

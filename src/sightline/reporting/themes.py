@@ -98,7 +98,7 @@ def marks(recipes: Iterable[tuple[str, bool]], theme: Theme) -> dict[str, Mark]:
             continue
         before = sum(mark.filled == guided for mark in given.values())
         color = colors[before % len(colors)] if guided else theme.plain
-        given[name] = Mark(color, "osD^v"[before % 5], guided)
+        given[name] = Mark(color, "osD^vPXph*"[before % 10], guided)
     return given
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sightline.reporting.content import Confusion, Curve, GalleryMap, GalleryRow, GapRow, Score, condition_words
+from sightline.reporting.content import Confusion, Curve, GapRow, Score, condition_words
+from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
 
 UNKNOWN, MINUS, SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 LEVEL = 0.03  # a change of a score that a reader should not read anything into
@@ -102,7 +103,9 @@ def describe_confusions(confusions: Sequence[Confusion]) -> str:
 
 def describe_map(row: GalleryRow, shown: GalleryMap, region_name: str) -> str:
     """Say a heatmap to someone who does not see it."""
+    by = f" by {shown.method}" if shown.method else ""
+    of = f" of {shown.explained}" if shown.of != shown.predicted else ""
     inside = f"; {percent(shown.share_inside)} of its relevance inside {region_name}"
-    return f"Heatmap of {shown.recipe} on {row.case}: predicted {shown.predicted}, true {row.label}" + (
+    return f"Heatmap{of}{by}, {shown.recipe} on {row.case}: answered {shown.predicted}, true {row.label}" + (
         inside if np.isfinite(shown.share_inside) else ""
     )

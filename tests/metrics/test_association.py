@@ -61,6 +61,13 @@ def test_what_the_strata_explain_counts_for_nothing() -> None:
     assert (bound.v, bound.p < 0.01) == (pytest.approx(1.0), True)
 
 
+def test_kinds_are_dealt_out_within_their_stratum_by_hand() -> None:
+    # of the 6 ways to deal 0 0 1 1 out to the first stratum 2 are as far out; all of the second stratum's are
+    found = association([0, 0, 1, 1, 0, 1], [0, 0, 1, 1, 0, 1], alone(6), within=[0, 0, 0, 0, 1, 1], resamples=4999)
+    assert found.statistic == pytest.approx(4 + 2)
+    assert found.p == pytest.approx(1 / 3, abs=0.03)
+
+
 def test_a_sorting_of_one_kind_in_every_stratum_has_nothing_to_test() -> None:
     found = association([0, 0, 1, 1], ["a", "b", "a", "b"], alone(4), within=[0, 0, 1, 1])
     assert np.isnan(found.v)

@@ -17,7 +17,20 @@ from sightline.cli.stopping import UsageError
 from sightline.cli.talk import start_logging
 from sightline.errors import SightlineError
 
-VERBS = ("demo", "prepare", "train", "tune", "evaluate", "explain", "compare", "study", "report", "recipes", "doctor")
+VERBS = (
+    "demo",
+    "prepare",
+    "train",
+    "tune",
+    "evaluate",
+    "explain",
+    "audit",
+    "compare",
+    "study",
+    "report",
+    "recipes",
+    "doctor",
+)
 _ALIASES = {
     "fit": "train",
     "test": "evaluate",

@@ -117,7 +117,7 @@ def build_model(settings: ModelSettings, *, num_classes: int, seed: int | None =
     """
     if num_classes < 1:
         raise SettingsError(f"num_classes must be at least 1, got {num_classes}")
-    build = _MODELS.get(settings.name) or _find(settings.name)
+    build = _MODELS.get(settings.name) or find_callable(settings.name)
     keywords = {"num_classes": num_classes} | _options(settings)
     _check_keywords(settings.name, build, keywords)
     with torch.random.fork_rng(devices=[]):
@@ -145,7 +145,7 @@ def _options(settings: ModelSettings) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value != default[key]} | settings.options
 
 
-def _find(path: str) -> Callable[..., Any]:
+def find_callable(path: str) -> Callable[..., Any]:
     """Import what `module:callable` names."""
     module_name, _, name = path.partition(":")
     try:

@@ -1,0 +1,1 @@
+"""What the parts of an audit that look into a model share: maps, what of them lies inside, and groups of cases."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sightline.comparing.draws import draw_scores
-from sightline.comparing.pairwise import pairwise
+from sightline.comparing.pairwise import pairwise, resampling_for
 
 from .evaluations import evaluation_of
 
@@ -40,3 +40,10 @@ def test_a_pair_in_json() -> None:
     assert (told["first"], told["second"], told["metric"]) == ("a", "b", "macro_f1")
     assert told["low"] < told["value"] < told["high"]
     assert told["p_holm"] >= told["p_value"]
+
+
+def test_a_large_difference_can_be_told_among_any_number_of_recipes() -> None:
+    for recipes in (2, 5, 11, 30):
+        pairs = recipes * (recipes - 1) / 2
+        assert pairs * 2 / (resampling_for(recipes).resamples + 1) < 0.05 / 5
+    assert resampling_for(3).resamples == 2000

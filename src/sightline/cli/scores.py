@@ -17,6 +17,9 @@ COLUMNS = {
 }
 
 
+_FEW = 4
+
+
 def scores_table(evaluations: Mapping[str, Mapping[Condition, Evaluation]]) -> str:
     """Lay out the scores of runs, a line a run and condition, each with its 95 % interval."""
     rows = []
@@ -47,18 +50,25 @@ def side_by_side(comparison: Comparison) -> str:
 
 
 def pairs_table(comparison: Comparison) -> str:
-    """Lay out how far the macro-F1 of every two recipes lie apart under the hardest condition, a line a pair."""
+    """Lay out how far recipes lie apart in macro-F1 under the hardest condition, a line a pair.
+
+    Of more than four recipes only the pairs with the first are shown, and how many others there are.
+    """
     hardest = comparison.hardest
+    pairs = [test for test in comparison.pairs[hardest] if test.metric == "macro_f1"]
+    few = len(comparison.recipes) <= _FEW
+    shown = [test for test in pairs if few or test.first == next(iter(comparison.recipes))]
     rows = [
         [
             f"{test.second} over {test.first}",
             _cell(test.difference, sign="+"),
             "-" if test.corrected != test.corrected else f"{test.corrected:.3f}",
         ]
-        for test in comparison.pairs[hardest]
-        if test.metric == "macro_f1"
+        for test in shown
     ]
-    return table([f"macro-F1, {hardest.split} {hardest.bias}", "difference", "p (Holm)"], rows)
+    laid_out = table([f"macro-F1, {hardest.split} {hardest.bias}", "difference", "p (Holm)"], rows)
+    left = len(pairs) - len(shown)
+    return f"{laid_out}\nand {left} other pairs in pairs.csv" if left else laid_out
 
 
 def _mean(score: Score | None) -> str:

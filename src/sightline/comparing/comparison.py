@@ -11,7 +11,7 @@ from typing import Any
 from sightline.comparing.conditions import Condition
 from sightline.comparing.draws import Score, draw_scores
 from sightline.comparing.latex import latex_table
-from sightline.comparing.pairwise import PairTest, pairwise
+from sightline.comparing.pairwise import PairTest, pairwise, resampling_for
 from sightline.comparing.seeds import by_recipe
 from sightline.errors import DataError
 from sightline.evaluation import Evaluation, paired_change
@@ -64,9 +64,11 @@ class Comparison:
     @cached_property
     def scores(self) -> dict[Condition, dict[str, dict[str, Score]]]:
         """Every score over all cases, by condition and recipe: the mean over its runs, where it has several seeds."""
+        draws = resampling_for(len(self.recipes))
         return {
             condition: draw_scores(
-                {name: [self.evaluations[run][condition] for run in runs] for name, runs in self.recipes.items()}
+                {name: [self.evaluations[run][condition] for run in runs] for name, runs in self.recipes.items()},
+                resampling=draws,
             )
             for condition in self.conditions
         }

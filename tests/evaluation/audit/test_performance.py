@@ -117,7 +117,7 @@ def test_guessing_is_not_good(tmp_path: Path) -> None:
     labels = labels_of(150)
     found = section_of(Told(), cohort_of(labels), torch.rand(150, 1, 8, 8), tmp_path)
     assert found.verdict == "bad"
-    assert found.answer.startswith("No by an AUC of")
+    assert found.answer.startswith("Not useful: an AUC of")
 
 
 def test_the_surest_mistakes_come_first(tmp_path: Path) -> None:

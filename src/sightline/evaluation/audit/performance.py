@@ -178,8 +178,8 @@ def _numbers(scores: Scores, gaps: Gaps) -> tuple[Number, ...]:
 def _answer(verdict: Verdict, area: Interval, gaps: Gaps, behind: Sequence[str]) -> str:
     if verdict == "unknown":
         return "The area cannot be told: the images are all of one class."
-    useful = {"good": "Yes", "bad": "No", "doubtful": "Not settled"}[above(area, good=USEFUL, bad=USEFUL)]
-    told = [f"{useful} by an AUC of {plain(area)}, which should be above {USEFUL}."]
+    useful = {"good": "Useful", "bad": "Not useful", "doubtful": "Perhaps useful"}[above(area, good=USEFUL, bad=USEFUL)]
+    told = [f"{useful}: an AUC of {plain(area)}, which should be above {USEFUL}."]
     if behind:
         told.append(f"It serves {those(behind)} worse than all others, by more than {GAP}.")
     if gaps:

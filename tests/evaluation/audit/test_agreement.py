@@ -11,7 +11,7 @@ from sightline.evaluation.audit.maps.case_table import read_case_table
 from sightline.evaluation.audit.maps.methods import USUAL, NamedExplainer
 
 from .made import cohort_of, labels_of, material_of, middle, multilabels, pictures, subject_of
-from .seers import Everywhere, Hides, Inside, OneOutput, Sees
+from .seers import Everywhere, Flat, Hides, Inside, OneOutput, Sees
 
 
 def section_of(
@@ -165,14 +165,6 @@ def test_a_class_activation_map_must_be_among_the_methods(tmp_path: Path) -> Non
 
 
 def test_without_a_class_activation_map_nothing_is_said_of_what_it_hides(tmp_path: Path) -> None:
-    class Flat(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.only = torch.nn.Linear(32 * 32, 3)
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.only(images.flatten(1))
-
     labels = labels_of(12)
     cohort, images = cohort_of(labels), pictures(labels, region=True, corner=True)
     section = section_of(subject_of(Flat(), cohort), material_of(cohort, images), tmp_path)

@@ -11,7 +11,7 @@ from sightline.evaluation.audit.maps.case_table import read_case_table
 from sightline.evaluation.audit.maps.methods import NamedExplainer
 
 from .made import cohort_of, labels_of, material_of, middle, multilabels, pictures, subject_of, without
-from .seers import BrokenOn, Everywhere, Inside, OneOutput, Sees
+from .seers import BrokenOn, Everywhere, Flat, Inside, OneOutput, Sees
 
 AREA_OF_MIDDLE = 0.25
 
@@ -184,14 +184,6 @@ def test_few_patients_give_no_verdict(tmp_path: Path) -> None:
 
 
 def test_a_method_that_does_not_suit_the_model_is_left_out_but_the_first_is_needed(tmp_path: Path) -> None:
-    class Flat(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.only = torch.nn.Linear(32 * 32, 3)
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.only(images.flatten(1))
-
     labels = labels_of(12)
     cohort, images = cohort_of(labels), pictures(labels, region=True, corner=False)
     material, subject = material_of(cohort, images), subject_of(Flat(), cohort)

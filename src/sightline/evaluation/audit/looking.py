@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.maps.case_table import write_case_table
 from sightline.evaluation.audit.maps.decided import CONFIDENT, answered, confidence
-from sightline.evaluation.audit.maps.groups import FEWEST, group_means, groups_of, numbers_of
+from sightline.evaluation.audit.maps.group_means import FEWEST, group_means, groups_of, numbers_of
 from sightline.evaluation.audit.maps.methods import USUAL, NamedExplainer
-from sightline.evaluation.audit.maps.saying import counted, percent_of
 from sightline.evaluation.audit.maps.share_inside import (
     AT_LEAST_HALF,
     HARDLY_ANY,
@@ -28,7 +27,7 @@ from sightline.evaluation.audit.part import Array, Columns, Part, column
 from sightline.evaluation.audit.section import Section, Shown, Verdict
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
-from sightline.evaluation.audit.words import percent
+from sightline.evaluation.audit.words import counted, percent, percent_of
 from sightline.metrics.intervals import Interval
 from sightline.metrics.localisation import border_share
 

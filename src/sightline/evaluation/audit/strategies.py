@@ -15,9 +15,8 @@ from sightline.evaluation.audit.maps.case_table import write_case_table
 from sightline.evaluation.audit.maps.coarse import cells_of, densities
 from sightline.evaluation.audit.maps.decided import answered, confidence
 from sightline.evaluation.audit.maps.few_cases import spread_over_classes
-from sightline.evaluation.audit.maps.groups import FEWEST, group_means, numbers_of
+from sightline.evaluation.audit.maps.group_means import FEWEST, group_means, numbers_of
 from sightline.evaluation.audit.maps.methods import USUAL, NamedExplainer
-from sightline.evaluation.audit.maps.saying import counted, percent_of
 from sightline.evaluation.audit.maps.share_inside import (
     AT_LEAST_HALF,
     HARDLY_ANY,
@@ -32,7 +31,7 @@ from sightline.evaluation.audit.part import Array, Columns, Part, column
 from sightline.evaluation.audit.section import Number, Section, Shown, Verdict
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
-from sightline.evaluation.audit.words import percent
+from sightline.evaluation.audit.words import counted, percent, percent_of
 from sightline.evaluation.maps import CaseMap
 from sightline.metrics import holm
 from sightline.metrics.association import Association, association

@@ -10,16 +10,15 @@ from sightline.data.cohort import Case
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.maps.faithfulness import gains
 from sightline.evaluation.audit.maps.few_cases import partners_of, spread_over_classes
-from sightline.evaluation.audit.maps.groups import FEWEST
+from sightline.evaluation.audit.maps.group_means import FEWEST
 from sightline.evaluation.audit.maps.methods import USUAL, NamedExplainer
 from sightline.evaluation.audit.maps.sanity import STAGES, likeness, what_stays
-from sightline.evaluation.audit.maps.saying import counted
 from sightline.evaluation.audit.material import Material
 from sightline.evaluation.audit.part import Array, Columns, Part
 from sightline.evaluation.audit.section import Number, Section, Shown, Verdict
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
-from sightline.evaluation.audit.words import percent
+from sightline.evaluation.audit.words import counted, percent
 from sightline.metrics.intervals import Interval
 from sightline.metrics.patient_means import patient_means
 

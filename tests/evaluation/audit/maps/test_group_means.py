@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sightline.evaluation.audit import Columns
-from sightline.evaluation.audit.maps.groups import group_means, groups_of, numbers_of
+from sightline.evaluation.audit.maps.group_means import group_means, groups_of, numbers_of
 from sightline.metrics import Resampling, patient_means
 
 from ..made import cohort_of, labels_of, without

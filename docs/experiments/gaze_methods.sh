@@ -14,7 +14,7 @@ train() {
         "model.width=16" --out "$out/$recipe" "$@"
 }
 
-for recipe in egd-classifier egd-unet mt-unet inception-resnet-v2 densenet201 \
+for recipe in egd-classifier egd-unet mt-unet inception-resnet-v2 \
     heatmap-generator-1-gbp heatmap-generator-1-deconvnet heatmap-generator-2-gbp heatmap-generator-2-deconvnet \
     heatmap-generator-3-gbp heatmap-generator-3-deconvnet; do
     train "$recipe" model.in_channels=1
@@ -23,6 +23,7 @@ done
 train gaze-gnn model.in_channels=2
 train egd-temporal model.in_channels=11 'model.options={image_channels: 1}'
 # in stages
+train densenet201 model.in_channels=1 stages.classification.epochs=10
 train densenet201-contrastive model.in_channels=1 stages.contrastive.epochs=5 stages.classification.epochs=5
 train unet-s model.in_channels=1 stages.saliency.epochs=10 stages.classification.epochs=5
 train res-se-unet model.in_channels=1 stages.saliency.epochs=10 stages.classification.epochs=5

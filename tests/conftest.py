@@ -4,11 +4,15 @@ import importlib
 import importlib.util
 import logging
 import os
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+
+from .browsing import FLAGS, NAMES, find_chromium
 
 settings.register_profile("sightline", deadline=None)  # the machine that checks has two busy cores
 settings.load_profile("sightline")
@@ -70,3 +74,38 @@ def untouched_logger() -> None:
 def same_draws() -> None:
     """Start each test from one state of torch's generator: initial weights must not fail one run in a hundred."""
     torch.default_generator.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pages are tested in a browser by playwright")
+    found = find_chromium()
+    if found is None:
+        pytest.skip(f"no Chromium: none of {', '.join(NAMES)} is on the path, and SIGHTLINE_CHROMIUM is not set")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=found, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_address(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages; at the end nothing may have gone wrong, and nothing been asked for from elsewhere."""
+    told: list[str] = []
+    contexts = []
+
+    def opened(address: str, width: int = 1280, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: told.append(message.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("request", lambda request: told.append(request.url) if request.url.startswith("http") else None)
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert told == []

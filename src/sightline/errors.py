@@ -35,3 +35,17 @@ class RunError(SightlineError, RuntimeError):
 
 class MissingExtraError(SightlineError, ImportError):
     """An optional dependency is needed and not installed."""
+
+
+class TimeLimitError(SightlineError, TimeoutError):
+    """Something took longer than it was allowed to."""
+
+
+class ExportError(SightlineError, RuntimeError):
+    """A model cannot be written in a format, or the file that was written does not answer as it does."""
+
+
+class ServerError(SightlineError, ConnectionError):
+    """A server is away, refuses, or answers otherwise than it should; asked again later, it may do better."""
+
+    exit_code = 1

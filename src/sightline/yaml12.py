@@ -7,6 +7,7 @@ PyYAML follows YAML 1.1, where `no` is false, `1e-3` is a string, `0123` is octa
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -121,6 +122,29 @@ def read(text: str, source: str, *, rank: int = 0, numbered: bool = True) -> Giv
     if node is None:
         return Given({}, Place(rank, 1 if numbered else 0, source))
     return _given(node, node, source, rank, numbered=numbered)
+
+
+def read_file(path: Path, source: str = "", *, rank: int = 0) -> Given:
+    """Read the mapping in a YAML file.
+
+    Args:
+        path: the file.
+        source: name for messages; the path by default.
+        rank: position of the source among all sources.
+
+    Raises:
+        SettingsError: the file cannot be read, is not YAML as `read` reads it, or holds no mapping.
+    """
+    source = source or str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{source}: cannot be read: {reason}") from None
+    given = read(text, source, rank=rank)
+    if not isinstance(given.value, Mapping):
+        raise SettingsError(f"{source}:1: settings must be keys with values, got {given.plain()!r}")
+    return given
 
 
 def _given(node: yaml.Node, key: yaml.Node, source: str, rank: int, *, numbered: bool) -> Given:

@@ -13,10 +13,12 @@ ROOT = Path(sightline.__file__).parent
 ROWS = (
     ("errors",),
     ("types", "runs", "plain", "yaml12"),
+    ("checking",),
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),
     ("training", "evaluation"),
-    ("reporting", "comparing", "segmenting"),
+    ("reporting", "comparing", "segmenting", "exporting", "answering"),
+    ("viewer", "serving", "pacs"),
     ("cli",),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

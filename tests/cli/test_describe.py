@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from sightline.cli.checking import _keys
+from sightline.checking import _keys
 from sightline.cli.describe import describe, settings_help
 from sightline.errors import SettingsError
 from sightline.training import TrainSettings

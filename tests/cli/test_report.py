@@ -100,3 +100,53 @@ def test_runs_without_tests_are_told_what_to_do(demo: Path, tmp_path: Path, caps
     (run / "config.yaml").write_bytes((demo / "plain" / "config.yaml").read_bytes())
     assert main(["report", str(run)]) == 2
     assert "run sightline evaluate first" in capsys.readouterr().err
+
+
+def test_the_folder_of_a_comparison_brings_its_pairs_and_costs(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, folder = [str(copy_of(demo, name, tmp_path)) for name in ("plain", "isnet")], tmp_path / "c"
+    assert main(["compare", "-q", *runs, "--split", "test", "--split", "ood", "--cost", "--out", str(folder)]) == 0
+    assert f"next: sightline report {folder} {runs[0]} {runs[1]}" in capsys.readouterr().out
+    assert main(["report", "-q", str(folder)]) == 2
+    assert "holds a comparison of runs that lie elsewhere; name them too" in capsys.readouterr().err
+    assert main(["report", "-q", str(folder), *runs, "--kept"]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    told = json.loads((folder / "comparison.json").read_text())
+    titles = re.findall(r"(?:<h3>|<summary>)([\w -]+) on (\w+), bias (\w+): (\d+) of 1 told apart<", page)
+    assert len(titles) == sum(map(len, told["pairs"].values()))
+    assert titles[0][:3] == ("macro-F1", "ood", "on")
+    for tests in told["pairs"].values():
+        for test in tests:
+            assert f'data-value="{test["value"]}"' in page
+            assert f'data-value="{test["p_holm"]}"' in page
+    assert "Chart of macro-F1 on ood, bias on by the cost of a training step" in page
+    assert f'data-value="{told["costs"]["isnet"]["ratio"]}"' in page
+    assert main(["report", "-q", *runs, "--kept", "--out", str(tmp_path / "bare.html")]) == 0
+    assert 'id="pairs"' not in (tmp_path / "bare.html").read_text(encoding="utf-8")
+
+
+def test_a_comparison_of_other_evaluations_is_left_out(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = copy_of(demo, "plain", tmp_path)
+    told = json.loads((demo / "comparison.json").read_text())
+    told["recipes"]["plain"]["test"]["metrics"]["accuracy"]["value"] = -1.0
+    (tmp_path / "comparison.json").write_text(json.dumps(told))
+    assert main(["report", "-q", str(tmp_path), "--kept"]) == 0
+    assert "plain was evaluated again since; compare again" in capsys.readouterr().err
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("name: plain", "name: other"))
+    assert main(["report", "-q", str(tmp_path), "--kept"]) == 0
+    assert "it is of other runs; compare again" in capsys.readouterr().err
+    (tmp_path / "comparison.json").write_text("{")
+    assert main(["report", "-q", str(tmp_path), "--kept"]) == 0
+    assert "pairs and costs are left out" in capsys.readouterr().err
+    assert 'id="pairs"' not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_runs_of_one_name_are_called_by_their_folders(demo: Path, tmp_path: Path) -> None:
+    again = copy_of(demo, "plain", tmp_path / "again")
+    assert main(["report", "-q", str(demo / "plain"), str(again), "--kept", "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"<h1>{demo.name}/plain and again/plain</h1>" in page
+    assert (tmp_path / "model_card-again-plain.md").is_file()

@@ -38,6 +38,10 @@ def test_several_seeds_are_averaged_and_their_spread_told() -> None:
     expected = (found["good"]["accuracy"].draws + found["poor"]["accuracy"].draws) / 2
     assert np.allclose(both.draws, expected)  # resample by resample, of the same patients
     assert both.interval.high - both.interval.low < 0.3
+    assert both.interval.method == "percentile bootstrap of patients"
+    assert found["both"]["auroc"].interval.method == "BCa bootstrap of patients"
+    assert found["good"]["auroc"].interval.method == "DeLong, logit"
+    assert len(found["both"]["auroc"].draws) == 2000  # and not those that leave a patient out
 
 
 def test_a_difference_is_that_of_the_same_resampled_patients() -> None:
@@ -45,7 +49,10 @@ def test_a_difference_is_that_of_the_same_resampled_patients() -> None:
     interval, p = difference(found["poor"]["accuracy"], found["good"]["accuracy"])
     expected = paired_change(POOR_RUN, GOOD_RUN)["accuracy"]
     assert (interval.value, interval.low, interval.high) == pytest.approx((expected.value, expected.low, expected.high))
-    assert interval.n_patients == 40
+    assert (interval.n_patients, interval.seed, interval.method) == (40, 0, expected.method)
+    area, _ = difference(found["poor"]["auroc"], found["good"]["auroc"])
+    wanted = paired_change(POOR_RUN, GOOD_RUN)["auroc"]
+    assert (area.low, area.high, area.method) == (pytest.approx(wanted.low), pytest.approx(wanted.high), wanted.method)
     assert p < 0.05
     back, same_p = difference(found["good"]["accuracy"], found["poor"]["accuracy"])
     assert (back.value, back.low, back.high) == pytest.approx((-interval.value, -interval.high, -interval.low))

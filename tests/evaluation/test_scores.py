@@ -8,7 +8,9 @@ from sklearn import metrics as sk
 from sightline.data.cohort import Task
 from sightline.evaluation.predictions import Predictions
 from sightline.evaluation.scores import measure
-from sightline.metrics.resampling import Resampling
+from sightline.metrics import auroc_one_vs_rest, auroc_pairwise, delong_interval, mean_defined
+from sightline.metrics.averages import Array
+from sightline.metrics.resampling import Resampling, bootstrap
 
 Make = Callable[..., Predictions]
 FEW = Resampling(resamples=200)
@@ -108,3 +110,50 @@ def test_nothing_explained_gives_no_share(predictions: Make) -> None:
     known = predictions()
     scores = measure(replace(known, relevance_inside=np.full(60, np.nan)), resampling=FEW)
     assert "relevance_inside" not in scores.metrics
+
+
+def test_areas_have_the_limits_that_cover_best_and_all_else_percentiles(predictions: Make) -> None:
+    known = predictions(num_classes=4, n=120)
+    scores = measure(known, resampling=FEW)
+    for index, name in enumerate(known.classes):
+        truth = (known.labels == index).astype(float)
+        expected = delong_interval(truth, known.probabilities[:, index], patients=known.patients)
+        found = scores.per_class[name]["auroc"]
+        assert (found.low, found.high, found.method) == (expected.low, expected.high, "DeLong, logit")
+        assert scores.per_class[name]["f1"].method == "percentile bootstrap of patients"
+
+    def means(weights: Array) -> dict[str, Array]:
+        areas = auroc_one_vs_rest(known.labels, known.probabilities, weights=weights)
+        pairs = auroc_pairwise(known.labels, known.probabilities, weights=weights)
+        return {"auroc": mean_defined(areas), "auroc_pairwise": pairs, "accuracy": weights @ right / weights.sum(-1)}
+
+    right = (known.labels == known.predicted).astype(float)
+    corrected = bootstrap(means, known.patients, resampling=replace(FEW, limits="bca"))
+    plain = bootstrap(means, known.patients, resampling=FEW)
+    for name, expected in {**corrected, "accuracy": plain["accuracy"]}.items():
+        found = scores.metrics[name]
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+        assert found.method == expected.method
+
+
+def test_the_area_of_a_binary_task_has_the_limits_of_delong(predictions: Make) -> None:
+    known = predictions("binary", num_classes=2)
+    scores = measure(known, resampling=FEW)
+    expected = delong_interval(known.labels, known.probabilities[:, 1], patients=known.patients)
+    for found in (scores.metrics["auroc"], scores.per_class["pneumonia"]["auroc"]):
+        assert (found.low, found.high) == (expected.low, expected.high)
+
+
+@pytest.mark.parametrize(("task", "num_classes"), [("multiclass", 3), ("multilabel", 3), ("binary", 2)])
+def test_a_model_without_a_mistake_is_not_certain_of_its_area(task: Task, num_classes: int, predictions: Make) -> None:
+    known = predictions(task, num_classes=num_classes)
+    if task == "multilabel":
+        truth = np.where(np.isin(known.labels, (0, 1)), known.labels, 0)
+        perfect = replace(known, labels=truth, probabilities=0.1 + 0.8 * truth)
+    else:
+        perfect = replace(known, probabilities=np.eye(num_classes)[known.labels])
+    scores = measure(perfect, resampling=FEW)
+    areas = [score for name, score in scores.metrics.items() if name.startswith("auroc")]
+    for area in (*areas, *(scores.per_class[name]["auroc"] for name in perfect.classes)):
+        assert area.value == area.high == 1
+        assert 0.5 < area.low < 0.99

@@ -181,3 +181,31 @@ def test_bca_sees_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch
     whole = bootstrap(mean_of(values), patients, resampling=Resampling(300, limits="bca"))
     monkeypatch.setattr(module, "_BLOCK", 31 * 7)
     assert bootstrap(mean_of(values), patients, resampling=Resampling(300, limits="bca")) == whole
+
+
+def test_single_scores_can_be_corrected_beside_others() -> None:
+    values = np.random.default_rng(3).exponential(size=31)
+    patients = [str(index) for index in range(31)]
+
+    def scores(weights: Array) -> dict[str, Array]:
+        return {"mean": weighted_mean(values, weights=weights), "square": weighted_mean(values**2, weights=weights)}
+
+    found = bootstrap(scores, patients, resampling=Resampling(300), skewed=["square", "absent"])
+    assert found["mean"] == bootstrap(scores, patients, resampling=Resampling(300))["mean"]
+    assert found["square"] == bootstrap(scores, patients, resampling=Resampling(300, limits="bca"))["square"]
+
+
+def test_of_many_patients_several_are_left_out_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).exponential(size=4000)
+    patients = [str(index) for index in range(4000)]
+    each = bootstrap(mean_of(values), patients, resampling=Resampling(200, limits="bca"))["mean"]
+    calls = []
+
+    def counted(weights: Array) -> dict[str, Array]:
+        calls.append(len(weights))
+        return mean_of(values)(weights)
+
+    monkeypatch.setattr(module, "_MOST_LEFT_OUT", 500)
+    found = bootstrap(counted, patients, resampling=Resampling(200, limits="bca"))["mean"]
+    assert sum(calls) == 1 + 200 + 500
+    assert (found.low, found.high) == pytest.approx((each.low, each.high), abs=0.05 * (each.high - each.low))

@@ -7,7 +7,7 @@ import pytest
 from sightline.evaluation.audit import Audit, Number, Section, Shown
 from sightline.metrics.intervals import Interval
 from sightline.reporting.audit_page import AuditContent, Sheet, numbers_table, render_audit_page, verdict_sentence
-from sightline.reporting.content import Score
+from sightline.reporting.content import PValue, Score
 from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
 from sightline.reporting.themes import LIGHT, new_figure
 
@@ -59,7 +59,7 @@ def test_numbers_have_the_columns_that_are_known() -> None:
     assert table.columns == ("Measured", "Of", "Value", "p", "Cases", "Patients", "Note")
     assert table.rows[0] == ("share inside", "all", Score(0.14, 0.12, 0.16), None, 60, 50, "of LRP")
     assert table.rows[1][1] == "class a"
-    assert table.rows[1][3] == Score(0.01)
+    assert table.rows[1][3] == PValue(0.01)
     only = Section("a", "?", "good", "", (Number("n", SHARE.interval),))
     assert numbers_table(only).columns == ("Measured", "Value", "Cases", "Patients")
 

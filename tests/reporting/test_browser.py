@@ -1,8 +1,6 @@
 """The page in a browser: what is switched, sorted, slid and printed. Needs playwright and any Chromium."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,8 @@ from sightline.reporting import (
     GalleryMap,
     GalleryRow,
     GapRow,
+    Priced,
+    PValue,
     ReportContent,
     Score,
     ScoreRow,
@@ -23,37 +23,13 @@ from sightline.reporting import (
     write_report,
 )
 
+from ..browsing import contrasts
+
 pytestmark = pytest.mark.e2e
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chromium-headless-shell")
-FLAGS = ["--disable-gpu", "--disable-background-networking", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
 CLASSES = ("normal", "effusion")
-CONTRAST = """() => {
-  const parts = (color) => color.match(/[\\d.]+/g).map(Number);
-  const light = (color) => {
-    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const [r, g, b] = parts(color).map((part) => linear(part / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const color = getComputedStyle(each).backgroundColor;
-      if (parts(color).length === 3) return color;
-    }
-    return "rgb(255 255 255)";
-  };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest("script")) continue;
-    const style = getComputedStyle(element);
-    const drawn = element.closest("svg") ? style.fill : style.color;
-    const [low, high] = [light(drawn), light(ground(element))].sort((a, b) => a - b);
-    found.push([(high + 0.05) / (low + 0.05), walker.currentNode.data.trim()]);
-  }
-  return found.sort((a, b) => a[0] - b[0]);
-}"""
+NAN = float("nan")
+PAIRS = ("Recipe", "Over", "Difference", "p", "p (Holm)")
 
 
 def gallery() -> tuple[GalleryRow, ...]:
@@ -90,6 +66,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         ),
         details=(Table("By class", ("Class", "F1"), (("effusion", Score(0.5)),), folded=True),),
         attention=(Table("Gaze", ("Recipe", *(f"A long name {i}" for i in range(12))), (("x", *[Score(0.5)] * 12),)),),
+        pairs=(
+            Table("F1 on ood", PAIRS, (("ISNet", "plain", Score(0.56, 0.4, 0.7), PValue(0.0004), PValue(0.0012)),)),
+            Table("AUROC on ood", PAIRS, (("ISNet", "plain", Score(-0.1), PValue(0.03), PValue(NAN)),), folded=True),
+        ),
+        costs=(Priced("plain", 1.0, Score(0.17, 0.1, 0.2)), Priced("ISNet", 4.0, Score(0.73), guided=True)),
+        costs_where="ood, bias on",
+        costs_table=Table("Costs", ("Recipe", "Step", "Weights"), (("ISNet", Score(4.0, 3.5, 4.5), 1234),)),
         gallery=gallery(),
         curves=(Curve("plain", "Loss", np.arange(3), np.array([1.0, 0.5, 0.2])),),
         confusions=(Confusion("plain", "on", np.array([[9, 1], [5, 5]]), CLASSES),),
@@ -102,39 +85,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     return file.as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested in a browser by playwright")
-    named = os.environ.get("SIGHTLINE_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip(f"no Chromium: none of {', '.join(NAMES)} is on the path, and SIGHTLINE_CHROMIUM is not set")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=found, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def open_page(browser: Any, report: str) -> Iterator[Callable[..., Any]]:
-    """Open the page; at the end nothing may have gone wrong, and nothing been asked for from elsewhere."""
-    told: list[str] = []
-    contexts = []
-
-    def opened(width: int = 1280, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda request: told.append(request.url) if request.url.startswith("http") else None)
-        page.goto(report)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert told == []
+def open_page(open_address: Callable[..., Any], report: str) -> Callable[..., Any]:
+    """Open the page."""
+    return lambda width=1280, **options: open_address(report, width, **options)
 
 
 def cases(page: Any) -> list[str]:
@@ -267,7 +221,7 @@ def test_the_theme_follows_the_system_until_it_is_switched(open_page: Callable[.
 def test_all_text_has_the_contrast_of_wcag_aa(open_page: Callable[..., Any], system: str) -> None:
     page = open_page(color_scheme=system)
     page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    found = page.evaluate(CONTRAST)
+    found = contrasts(page)
     assert len(found) > 100
     assert found[0][0] >= 4.5, found[:5]
 
@@ -279,6 +233,18 @@ def test_the_page_does_not_scroll_sideways(open_page: Callable[..., Any], width:
     assert page.evaluate("document.documentElement.scrollWidth") == width
     wide = page.locator("#attention .scroll")
     assert wide.evaluate("box => box.scrollWidth > box.clientWidth")  # but a wide table does, in its box
+
+
+def test_pairs_and_costs_of_a_comparison_are_shown(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    cells = page.locator("#pairs-1 tbody td").all_inner_texts()
+    shown = [text.replace("\N{NO-BREAK SPACE}", " ").split("\n")[0] for text in cells]
+    assert shown == ["plain", "0.56", "< 0.001", "0.001"]
+    assert not page.locator("#pairs-2").is_visible()
+    page.locator("#pairs summary", has_text="AUROC").click()
+    assert page.locator("#pairs-2 td").all_inner_texts()[-1] == "\N{EN DASH}"
+    assert page.locator("#costs .chart .wide svg").is_visible()
+    assert page.locator("#cost-of-steps tbody tr").count() == 1
 
 
 def test_a_phone_sees_the_narrow_charts(open_page: Callable[..., Any]) -> None:

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from sightline.errors import DataError
-from sightline.reporting.content import Score
-from sightline.reporting.pareto import Priced, front, pareto_figure
+from sightline.reporting.content import Priced, Score
+from sightline.reporting.pareto import front, pareto_figure
 from sightline.reporting.themes import DARK
 
 PLAIN = Priced("plain", 1.0, Score(0.2, 0.1, 0.3))
@@ -34,3 +35,12 @@ def test_every_recipe_is_drawn_at_its_cost_and_named(width: float) -> None:
 def test_the_figure_needs_a_score() -> None:
     with pytest.raises(DataError, match="compare with --cost"):
         pareto_figure([UNKNOWN])
+
+
+def test_long_names_are_cut_on_a_phone_and_stay_on_it() -> None:
+    long = Priced("isnet-gradient-input-of-the-second-kind", 5.0, Score(0.75, 0.7, 0.8), guided=True)
+    figure = pareto_figure([PLAIN, CHEAP, long], where="ood", width=350)
+    figure.canvas.draw()
+    picture = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    assert (picture[:, -1] == 255).all()
+    assert any(text.get_text().endswith("\N{HORIZONTAL ELLIPSIS}") for text in figure.axes[0].texts)

@@ -1,15 +1,13 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from sightline.errors import DataError
-from sightline.evaluation.audit.maps.strategy_files import Strategy, read_strategies, write_strategies
+from sightline.evaluation.audit.maps.strategy_files import Strategy
 from sightline.evaluation.maps import CaseMap
 from sightline.metrics import Interval
-from sightline.reporting.strategy_sheet import strategy_figure, write_strategy_sheets
+from sightline.reporting.strategy_sheet import strategy_figure
 from sightline.reporting.themes import DARK
 
 
@@ -89,17 +87,3 @@ def test_a_case_without_a_map_and_a_strategy_without_cases_are_refused() -> None
         strategy_figure(STRATEGY, {name: MAPS[name] for name in "ab"})
     with pytest.raises(DataError, match="no typical case"):
         strategy_figure(replace(STRATEGY, typical=()), MAPS)
-
-
-def test_sheets_are_written_beside_the_maps_and_old_ones_go(tmp_path: Path) -> None:
-    second = replace(STRATEGY, name="strategy 2", typical=("b",))
-    write_strategies(tmp_path, (STRATEGY, second), (0.0, 0.1), MAPS)
-    (tmp_path / "strategies" / "strategy-7.png").write_bytes(b"old")
-    files = write_strategy_sheets(tmp_path)
-    assert [file.name for file in files.values()] == ["strategy-1.png", "strategy-2.png"]
-    assert sorted(file.name for file in (tmp_path / "strategies").glob("*.png")) == ["strategy-1.png", "strategy-2.png"]
-    with Image.open(files["strategy 1"]) as picture:
-        assert picture.width == 2032
-    strategies, maps = read_strategies(tmp_path)
-    assert strategies == (STRATEGY, second)
-    assert list(maps) == ["a", "b", "c"]

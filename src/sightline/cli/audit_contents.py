@@ -146,6 +146,7 @@ def _rows(look: Look) -> list[GalleryRow]:
                 look.subject.classes[look.explained[index]],
                 name,
                 right=_right(look, index, case),
+                truth_known=_right(look, index, case) is not None,
                 note=note,
             )
             for name, drawn in maps.items()
@@ -154,7 +155,16 @@ def _rows(look: Look) -> list[GalleryRow]:
         if seen:
             flat = (image, region) if slice_of is None else (image[:, slice_of], region[slice_of])
             rows.append(
-                GalleryRow(case.id, flat[0], _label(case, look.subject.classes), seen, flat[1], as_it_comes=False)
+                GalleryRow(
+                    case.id,
+                    flat[0],
+                    _label(case, look.subject.classes),
+                    seen,
+                    flat[1],
+                    as_it_comes=False,
+                    note=note.partition(",")[0],
+                    labels=_labels(case, look.subject.classes),
+                )
             )
     return rows
 
@@ -175,6 +185,11 @@ def _right(look: Look, index: int, case: Case) -> bool | None:
 
 
 def _label(case: Case, classes: Sequence[str]) -> str:
+    without = "not known" if isinstance(case.label, int) or any(value != 0 for value in case.label) else "none"
+    return ", ".join(_labels(case, classes)) or without
+
+
+def _labels(case: Case, classes: Sequence[str]) -> tuple[str, ...]:
     if isinstance(case.label, int):
-        return classes[case.label] if case.label >= 0 else "not known"
-    return ", ".join(name for name, value in zip(classes, case.label, strict=True) if value == 1) or "none"
+        return (classes[case.label],) if case.label >= 0 else ()
+    return tuple(name for name, value in zip(classes, case.label, strict=True) if value == 1)

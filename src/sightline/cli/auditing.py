@@ -12,10 +12,8 @@ from typing import get_args
 import numpy as np
 import torch
 
-from sightline.cli.opening import open_run
 from sightline.cli.settings import read_settings, words_to_overrides
 from sightline.cli.stopping import UsageError
-from sightline.comparing import load_trained
 from sightline.data import Case, Cohort, DataSettings, ImageCache, chosen_batches, read_cohort
 from sightline.data.planted_bias import Bias
 from sightline.errors import SightlineError
@@ -25,7 +23,7 @@ from sightline.metrics import Resampling
 from sightline.models.reading import Values
 from sightline.plain import to_plain
 from sightline.runs import RunFolder
-from sightline.training import TrainSettings
+from sightline.training import TrainSettings, load_trained, open_run
 from sightline.types import Batch
 
 _log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from sightline.training import TrainSettings
 
 UNKNOWN = "unknown"
 _USE = "Research on how classifiers decide. Not a medical device, not for diagnosis, treatment or other clinical use."
+_NOT_TESTED = CardPart("Scores", {"Scores": "not evaluated"})
 _NOT_HERE = ("Scores by source, age, sex and view", "Other seeds")
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _REGIONS = {"gaze": "a reader's gaze", "mask": "masks", "class_mask": "masks of single classes"}
@@ -33,15 +34,13 @@ def make_cards(
     """Write a model card for each run, and the data sheet of their cohort."""
     cards = []
     for name, (settings, run) in runs.items():
-        file = "model_card.md" if len(runs) == 1 else f"model_card-{name}.md"
+        file = "model_card.md" if len(runs) == 1 else f"model_card-{name.replace('/', '-')}.md"
         results = comparison.evaluations[name]
         parts = (
             _model(settings, run, cohort),
             _training(settings, run, cohort),
             CardPart("Intended use", {"Use": _USE, "Licence of the weights": UNKNOWN, "Contact": UNKNOWN}),
-            _scores(results),
-            _per_class(results),
-            _looks(results),
+            *((_scores(results), _per_class(results), _looks(results)) if results else (_NOT_TESTED,)),
             CardPart("Limits", dict.fromkeys(_NOT_HERE, "not computed here"), tuple(limits)),
         )
         cards.append(Card(f"Model card: {name}", file, parts))

@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> int:
     from sightline.cli.scores import pairs_table, scores_table, side_by_side
     from sightline.cli.settings import read_settings, to_yaml, words_to_overrides
     from sightline.cli.training import train_in_stages
-    from sightline.comparing import compare
+    from sightline.comparing import compare, recipe_of
     from sightline.evaluation import EvaluationSettings
     from sightline.training import TrainSettings
 
@@ -78,7 +78,8 @@ def run(arguments: Namespace) -> int:
             trainer=lambda recipe, folder: train_in_stages(recipe, places.get(recipe.name, folder), stage, resume=True),
             progress=lambda name, condition: stage(f"{name} on {condition}"),
         )
-    drawn = _draw_costs(comparison, {recipe.name for recipe in recipes if recipe.guidance is not None}, arguments.out)
+    guided = {recipe_of(recipe.name) for recipe in recipes if recipe.guidance is not None}
+    drawn = _draw_costs(comparison, guided, arguments.out)
     if arguments.json:
         say_json(comparison.as_dict())
     else:
@@ -87,26 +88,24 @@ def run(arguments: Namespace) -> int:
         if len(comparison.recipes) > 1:
             say(f"\n{pairs_table(comparison)}")
         say("\n" + ", ".join(str(arguments.out / name) for name in (*FILES, *drawn)))
-        say(f"next: sightline report {arguments.out}")
+        elsewhere = [str(place) for place in places.values() if place.parent != arguments.out]
+        say(f"next: sightline report {' '.join([str(arguments.out), *elsewhere])}")
     return 0
 
 
 def _draw_costs(comparison: "Comparison", guided: set[str], folder: Path) -> list[str]:
     """Draw scores against costs, for the condition furthest from training; return the names of the files."""
-    from sightline.reporting import Priced, Score, pareto_figure, save_figure
+    from sightline.cli.compared import priced
+    from sightline.cli.score_tables import condition_words
+    from sightline.reporting import pareto_figure, save_figure
 
     if not comparison.costs:
         return []
     hardest = comparison.hardest
-    shown = [
-        Priced(
-            name,
-            comparison.costs[name].ratio,
-            Score(found["macro_f1"].interval.value, found["macro_f1"].interval.low, found["macro_f1"].interval.high),
-            name in guided,
-        )
-        for name, found in comparison.scores[hardest].items()
-    ]
-    figure = pareto_figure(shown, where=f"{hardest.split}, bias {hardest.bias}")
+    scores = {
+        name: {metric: found.interval for metric, found in several.items()}
+        for name, several in comparison.scores[hardest].items()
+    }
+    figure = pareto_figure(priced(scores, comparison.costs, guided), where=condition_words(hardest))
     save_figure(figure, folder / "costs.png")
     return ["costs.png"]

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from sightline.attribution import Explainer
 from sightline.cli.cards import make_cards
+from sightline.cli.compared import cost_table, guided_recipes, pair_tables, priced
 from sightline.cli.gallery import Runs, gallery_rows
-from sightline.cli.score_tables import METRICS, attention_tables, detail_tables, score
+from sightline.cli.score_tables import METRICS, attention_tables, condition_words, detail_tables, score
 from sightline.cli.settings import to_yaml
 from sightline.cli.talk import Stage
-from sightline.comparing import Comparison, Condition, maps_folder
+from sightline.comparing import Comparison, Condition, StoredComparison, maps_folder
 from sightline.data import Cohort
 from sightline.errors import RunError
 from sightline.evaluation import read_evaluation
@@ -17,10 +18,11 @@ from sightline.reporting import Confusion, GapRow, ReportContent, ScoreRow, curv
 from sightline.runs import RunFolder
 
 GALLERY_CASES = 12
-LIMITS = (
-    "Trained with one seed. The intervals say what other patients would have changed, not what another seed would.",
-    "A map shows what moved this answer of this model. It says nothing about the patient.",
+_ONE_SEED = (
+    "Trained with one seed. The intervals say what other patients would have changed, not what another seed would."
 )
+_SEEDS = "The intervals say what other patients would have changed; what other seeds would, the runs of a recipe do."
+_MAPS = "A map shows what moved this answer of this model. It says nothing about the patient."
 
 
 def read_comparison(runs: Runs) -> Comparison:
@@ -56,6 +58,7 @@ def report_content(
     summary: Sequence[str] = (),
     commands: Sequence[str] = (),
     region_name: str = "the region",
+    stored: StoredComparison | None = None,
     methods: Mapping[str, Explainer] | None = None,
     cases: int = GALLERY_CASES,
     stage: Stage | None = None,
@@ -70,16 +73,22 @@ def report_content(
         summary: sentences after the answer.
         commands: what makes the report again.
         region_name: what is inside the region, with its article.
+        stored: what the folder of a comparison tells of every two recipes and of costs.
         methods: draw the maps of the gallery anew, by name; None shows those that evaluate kept.
         cases: most cases in the gallery.
         stage: begins a stage of the work, see `talk.progress`.
     """
     guided = {name: settings.guidance is not None for name, (settings, _) in runs.items()}
+    limits = (_ONE_SEED if len(comparison.recipes) == len(runs) else _SEEDS, _MAPS)
     return ReportContent(
         title=title,
         gaps=_gaps(comparison, guided),
         table=_table(comparison),
         details=detail_tables(comparison),
+        pairs=pair_tables(stored) if stored else (),
+        costs=priced(stored.scores[stored.hardest], stored.costs, guided_recipes(runs)) if stored else (),
+        costs_where=condition_words(stored.hardest) if stored else "",
+        costs_table=cost_table(stored) if stored else None,
         attention=attention_tables(runs, comparison),
         gallery=gallery_rows(runs, comparison, cohort, methods=methods or {}, number=cases, stage=stage),
         curves=tuple(
@@ -93,8 +102,8 @@ def report_content(
         facts=_facts(runs, cohort),
         commands=tuple(commands),
         environment=_environment(next(iter(runs.values()))[1]),
-        limits=LIMITS,
-        cards=make_cards(runs, comparison, cohort, limits=LIMITS),
+        limits=limits,
+        cards=make_cards(runs, comparison, cohort, limits=limits),
     )
 
 
@@ -129,7 +138,7 @@ def _table(comparison: Comparison) -> tuple[ScoreRow, ...]:
     return tuple(
         ScoreRow(
             name,
-            f"{condition.split}, bias {condition.bias}",
+            condition_words(condition),
             {title: score(result.metrics[key]) for key, title in METRICS.items() if key in result.metrics},
             len(result.predictions),
         )

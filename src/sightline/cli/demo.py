@@ -96,6 +96,7 @@ def _compare(recipes: list["TrainSettings"], folder: Path, stage: Stage) -> "Com
 def _report(recipes: list["TrainSettings"], comparison: "Comparison", folder: Path, stage: Stage) -> str:
     from sightline.cli.contents import report_content
     from sightline.cli.gallery import usual_methods
+    from sightline.comparing import read_stored
     from sightline.data import read_cohort
     from sightline.reporting import write_cards, write_report
     from sightline.reporting.words import answer
@@ -111,6 +112,7 @@ def _report(recipes: list["TrainSettings"], comparison: "Comparison", folder: Pa
         summary=_summary(comparison),
         commands=("sightline demo",),
         region_name="the lungs",
+        stored=read_stored(folder),
         methods=usual_methods(runs),
         stage=stage,
     )

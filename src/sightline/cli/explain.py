@@ -3,6 +3,7 @@
 sightline explain runs/isnet --split test --number 12
 sightline explain runs/isnet --method lrp grad_cam integrated_gradients --set integrated_gradients.steps=100 --sheet
 sightline explain runs/isnet scan.png folder/ --target pneumonia --maps npy
+sightline explain runs/isnet scan.dcm --dicom
 sightline explain --list
 
 Each case gets a folder with a picture a method, and a maps.json that says what was asked and what came out. Run the
@@ -50,6 +51,9 @@ def configure(parser: Parser) -> None:
         "--out", type=Path, metavar="FOLDER", help="default: maps/SPLIT or maps/images in the run folder"
     )
     parser.add_argument("--maps", choices=("npy", "nifti"), help="also keep the maps as arrays of float32")
+    parser.add_argument(
+        "--dicom", action="store_true", help="also write results of DICOM images as DICOM: map, overlay, region, report"
+    )
     parser.add_argument(
         "--sheet", action="store_true", help="also draw a contact sheet, a row a case, a column a method"
     )

@@ -13,17 +13,18 @@ from torch import nn
 
 from sightline.attribution.explainer import Explainer, find_layer
 from sightline.attribution.methods import methods, options_of
+from sightline.cli.dicom_maps import DicomMaps
 from sightline.cli.method_words import aim_of
-from sightline.cli.opening import open_run
 from sightline.cli.stopping import UsageError
 from sightline.cli.talk import Advance
-from sightline.comparing import Condition, choose_cases, condition_batches, load_trained
+from sightline.comparing import Condition, choose_cases, condition_batches
 from sightline.data import Case, Cohort, chosen_batches, read_cohort
 from sightline.errors import DataNotFoundError, SightlineError
 from sightline.evaluation.explain_cases import Aim, explain_cases, images_at_once
 from sightline.evaluation.given_images import given_batches, given_images, spatial_axes
+from sightline.evaluation.given_volumes import as_series
 from sightline.reporting.map_folder import MapFolder, Record, folder_names
-from sightline.training import TrainSettings
+from sightline.training import TrainSettings, load_trained, open_run
 from sightline.types import Batch
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ class Work:
         if arguments.images:
             _no_cohort_options(arguments, settings)
             everything = images = given_images(arguments.images, cohort, leave_out=out)
+            if settings.data.volume is not None:
+                everything = images = as_series(images)
         else:
             everything = cohort.split(condition.split)
             images = replace(everything, cases=_chosen_cases(everything, arguments))
@@ -85,11 +88,16 @@ class Work:
             for layer in _layers(explainer):
                 find_layer(model, layer)
         names = folder_names([case.id for case in everything.cases])
+        weights_sha256 = _sha256(run.weights)
         common = {
             "target": aim if isinstance(aim, str) else f"class {cohort.classes[aim]}",
             "bias": None if arguments.images else condition.bias,
-            "weights_sha256": _sha256(run.weights),
+            "weights_sha256": weights_sha256,
         }
+        dicom = None
+        if arguments.dicom:
+            options = {name: options_of(explainer) for name, explainer in methods.items()}
+            dicom = DicomMaps.prepare(settings, weights_sha256, images, common["bias"], options, aim)
         return cls(
             f"{settings.name} on {'images' if arguments.images else condition}",
             model,
@@ -98,7 +106,7 @@ class Work:
             methods,
             aim,
             maps_at_once,
-            MapFolder(out, cohort.classes, raw=arguments.maps or "", again=arguments.again),
+            MapFolder(out, cohort.classes, raw=arguments.maps or "", again=arguments.again, dicom=dicom),
             names,
             {names[case.id]: _asked(case, methods, common) for case in images.cases},
             "all" in arguments.method,
@@ -188,7 +196,7 @@ def _source(
 def _asked(case: Case, methods: Mapping[str, Explainer], common: Record) -> dict[str, Record]:
     """What is asked of each method, as JSON gives it back."""
     image = case.variants.get(common["bias"] or "", case.image)
-    if not image.is_file():
+    if not image.exists():
         raise DataNotFoundError(f"{case.id}: no such image file {image.name}")
     common = {**common, "image_sha256": _sha256(image)}
     asked: dict[str, Record] = {
@@ -199,8 +207,13 @@ def _asked(case: Case, methods: Mapping[str, Explainer], common: Record) -> dict
     return given
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
+def _sha256(path: Path) -> str:
+    """Return the checksum of a file, or of the names and checksums of all files in a folder, such as of a series."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listed = "".join(f"{file.relative_to(path).as_posix()} {_sha256(file)}\n" for file in files)
+        return hashlib.sha256(listed.encode()).hexdigest()
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

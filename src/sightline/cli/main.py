@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from sightline import __version__
+from sightline.cli.allocation import keep_freed_memory
 from sightline.cli.parser import Parser
 from sightline.cli.stopping import UsageError
 from sightline.cli.talk import start_logging
@@ -28,6 +29,10 @@ VERBS = (
     "compare",
     "study",
     "report",
+    "export",
+    "view",
+    "serve",
+    "pacs",
     "recipes",
     "doctor",
 )
@@ -53,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after `sightline`; those of the process by default.
     """
+    if argv is None:  # the process is ours
+        keep_freed_memory()
     words = list(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in words or "--verbose" in words
     try:

@@ -1,5 +1,8 @@
 """Write one HTML page about runs that were evaluated: the answer, the numbers, the heatmaps, and cards beside it.
 
+Of the folder of a comparison it also shows every two recipes against each other, and what they cost. Runs that share
+a name are called by their folders.
+
 The maps of the gallery are drawn from the weights of the runs, by every method named and of every class. Beside the
 page stand a model card of each run and the data sheet of their cohort, in Markdown.
 
@@ -40,6 +43,7 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the report."""
+    from sightline.cli.compared import find_stored
     from sightline.cli.contents import GALLERY_CASES, read_comparison, report_content
     from sightline.cli.opening import open_runs
     from sightline.data import read_cohort
@@ -50,17 +54,19 @@ def run(arguments: Namespace) -> int:
         raise UsageError(f"--cases must be at least 1, got {arguments.cases}")
     if arguments.kept and arguments.method:
         raise UsageError("--kept shows the maps that are there; leave out --method, or draw with it")
-    runs = open_runs(arguments.folders)
+    runs = open_runs(_with_runs(arguments.folders), rename=True)
     settings, _ = next(iter(runs.values()))
     out = arguments.out or arguments.folders[0] / "report.html"
     folders = " ".join(folder.as_posix() for folder in arguments.folders)
+    names, comparison = list(runs), read_comparison(runs)
     with progress() as stage:
         content = report_content(
-            arguments.title or " and ".join(runs),
+            arguments.title or " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
             runs,
-            read_comparison(runs),
+            comparison,
             read_cohort(settings.data.cohort),
             commands=(f"sightline report {folders}",),
+            stored=find_stored(arguments.folders, runs, comparison),
             methods=_methods(arguments, runs),
             cases=arguments.cases or GALLERY_CASES,
             stage=stage,
@@ -74,6 +80,18 @@ def run(arguments: Namespace) -> int:
     else:
         say(f"{out}\n{sentence}\nbeside it: {', '.join(file.name for file in cards)}")
     return 0
+
+
+def _with_runs(folders: list[Path]) -> list[Path]:
+    """Leave out the folders of comparisons whose runs lie elsewhere."""
+    from sightline.cli.opening import runs_in
+    from sightline.comparing.stored import FILE
+    from sightline.errors import RunError
+
+    bare = [folder for folder in folders if (folder / FILE).is_file() and not runs_in(folder)]
+    if len(bare) == len(folders):
+        raise RunError(f"{bare[0]} holds a comparison of runs that lie elsewhere; name them too, behind it")
+    return [folder for folder in folders if folder not in bare]
 
 
 def _methods(arguments: Namespace, runs: "Runs") -> "dict[str, Explainer]":

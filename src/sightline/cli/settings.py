@@ -1,12 +1,12 @@
 """From YAML files and `key=value` words to a checked, frozen dataclass, with every error at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sightline import yaml12
-from sightline.cli.checking import check
+from sightline.checking import check
 from sightline.errors import SettingsError
 from sightline.plain import to_plain
 from sightline.yaml12 import Given, Place
@@ -95,18 +95,10 @@ def words_to_overrides(words: Iterable[str]) -> tuple[list[str], list[str]]:
 def _read_file(name: str, rank: int) -> Given:
     recipe = None if Path(name).is_file() else recipe_file(name)
     path, shown = (Path(name), name) if recipe is None else (recipe, f"recipes/{recipe.name}")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         known = ", ".join(recipe_names())
-        raise SettingsError(f"{name}: no such file and no such recipe; the recipes are {known}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SettingsError(f"{name}: cannot be read: {reason}") from None
-    given = yaml12.read(text, shown, rank=rank)
-    if not isinstance(given.value, Mapping):
-        raise SettingsError(f"{shown}:1: settings must be keys with values, got {given.plain()!r}")
-    return given
+        raise SettingsError(f"{name}: no such file and no such recipe; the recipes are {known}")
+    return yaml12.read_file(path, shown, rank=rank)
 
 
 def _read_override(word: str, rank: int) -> Given:

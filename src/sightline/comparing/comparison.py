@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sightline.comparing.conditions import Condition
+from sightline.comparing.conditions import Condition, hardest_of
 from sightline.comparing.draws import Score, draw_scores
 from sightline.comparing.latex import latex_table
 from sightline.comparing.pairwise import PairTest, pairwise, resampling_for
@@ -53,13 +53,8 @@ class Comparison:
 
     @property
     def hardest(self) -> Condition:
-        """The condition furthest from training: another split than the first one's, or else a bias off or swapped.
-
-        Of other splits it is the first with its bias as it is; where there is but one split, its bias taken away.
-        """
-        first = self.conditions[0]
-        others = [c for c in self.conditions if c.split != first.split and c.bias == "on"]
-        return next(iter([*others, *(c for c in self.conditions if c.bias == "off"), first]))
+        """The condition furthest from training, see `hardest_of`."""
+        return hardest_of(self.conditions)
 
     @cached_property
     def scores(self) -> dict[Condition, dict[str, dict[str, Score]]]:

@@ -1,6 +1,6 @@
 """Under which conditions a classifier is tested: a split, and its known bias as it is, taken away or swapped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -32,6 +32,19 @@ class Condition:
         if dash and bias in get_args(Bias):
             return cls(split, bias)  # type: ignore[arg-type]  # one of the words, as just checked
         return cls(text)
+
+
+def hardest_of(conditions: Sequence[Condition]) -> Condition:
+    """Choose the condition furthest from training: another split than the first one's, or else a bias off or swapped.
+
+    Of other splits it is the first with its bias as it is; where there is but one split, its bias taken away.
+
+    Args:
+        conditions: at least one.
+    """
+    first = conditions[0]
+    others = [c for c in conditions if c.split != first.split and c.bias == "on"]
+    return next(iter([*others, *(c for c in conditions if c.bias == "off"), first]))
 
 
 def conditions_of(cohort: Cohort, planted: PlantedBias | None, splits: Iterable[str] = ()) -> tuple[Condition, ...]:

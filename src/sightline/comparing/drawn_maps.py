@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from sightline.attribution import Explainer
 from sightline.comparing.conditions import Condition
-from sightline.comparing.protocol import Progress, condition_batches, load_trained
+from sightline.comparing.protocol import Progress, condition_batches
 from sightline.data import Cohort
 from sightline.errors import SightlineError
 from sightline.evaluation.explain_cases import Piece, explain_cases, images_at_once
 from sightline.runs import RunFolder
-from sightline.training import TrainSettings
+from sightline.training import TrainSettings, load_trained
 
 
 def draw_maps(

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from sightline.evaluation import Evaluation, Predictions
 from sightline.evaluation.predictions import pair
-from sightline.evaluation.scores import statistic
+from sightline.evaluation.scores import MEAN_AREAS, statistic, with_area_limits
 from sightline.metrics.averages import Array
 from sightline.metrics.intervals import Interval
 from sightline.metrics.resampling import Resampling, bootstrap
 
 Draws = NDArray[np.float64]
+_PAIRED = "paired percentile bootstrap of patients"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,13 @@ class Score:
         interval: mean over its runs, with the interval over patients.
         runs: the score of each run.
         draws: the mean over its runs in each resample, `(B,)`; NaN where undefined.
+        seed: of the resamples.
     """
 
     interval: Interval
     runs: tuple[float, ...]
     draws: Draws
+    seed: int | None = None
 
     @property
     def spread(self) -> float:
@@ -78,7 +81,7 @@ def difference(first: Score, second: Score) -> tuple[Interval, float]:
     known = drawn[~np.isnan(drawn)]
     value = base.value - first.interval.value
     if not known.size or value != value:
-        nothing = Interval(value, float("nan"), float("nan"), base.n, f"paired {base.method}", base.level)
+        nothing = Interval(value, float("nan"), float("nan"), base.n, _PAIRED, base.level)
         return nothing, float("nan")
     low, high = np.quantile(known, [(1 - base.level) / 2, (1 + base.level) / 2])
     p = min(1.0, 2 * (1 + min((known <= 0).sum(), (known >= 0).sum())) / (1 + known.size))
@@ -87,11 +90,11 @@ def difference(first: Score, second: Score) -> tuple[Interval, float]:
         float(low),
         float(high),
         base.n,
-        f"paired {base.method}",
+        _PAIRED,
         base.level,
         base.n_patients,
         int(known.size),
-        base.seed,
+        second.seed,
     )
     return found, float(p)
 
@@ -113,12 +116,16 @@ def _drawn(runs: Sequence[Predictions], resampling: Resampling | None) -> dict[s
         blocks.append({name: values.mean(axis=0) for name, values in stacked.items()})
         return blocks[-1]
 
-    intervals = bootstrap(mean, runs[0].patients, resampling=resampling)  # its first call is the data themselves
+    drawn = resampling or Resampling()
+    named = bootstrap(mean, runs[0].patients, resampling=drawn, skewed=[name for name, _ in MEAN_AREAS])
+    limited = with_area_limits({(name, None): interval for name, interval in named.items()}, runs)
     return {
         name: Score(
             interval,
             tuple(single[0][name][:, 0].tolist()),
-            np.concatenate([block[name] for block in blocks[1:]]),
+            # the first call is the data themselves, and the last ones leave patients out
+            np.concatenate([block[name] for block in blocks])[1 : 1 + drawn.resamples],
+            drawn.seed,
         )
-        for name, interval in intervals.items()
+        for (name, _), interval in limited.items()
     }

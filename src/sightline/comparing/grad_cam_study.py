@@ -20,7 +20,7 @@ from torch import nn
 
 from sightline.attribution import Class, Explainer, GradCAM, upsample_to
 from sightline.comparing.conditions import Condition
-from sightline.comparing.protocol import condition_batches, load_trained
+from sightline.comparing.protocol import condition_batches
 from sightline.comparing.study_settings import StudySettings
 from sightline.data import Cohort, ImageCache, batches, read_cohort
 from sightline.errors import DataError, SettingsError
@@ -32,7 +32,7 @@ from sightline.metrics.localisation import region_share
 from sightline.models import VGG, ResNet, VisionTransformer
 from sightline.plain import to_plain
 from sightline.runs import RunFolder, write_json, write_text
-from sightline.training import TrainSettings, train
+from sightline.training import TrainSettings, load_trained, train
 from sightline.types import Batch
 
 HEAT_MEASURES = {"diff_grad_cam": "DiffGradCAM", "ehr_auc": "EHR AUC"}

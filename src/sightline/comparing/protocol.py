@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from sightline.attribution import LRP, Explainer, Predicted
 from sightline.comparing.conditions import Condition
 from sightline.data import Batches, Cohort, DataSettings, ImageCache, chosen_batches, read_cohort
-from sightline.errors import DataError, RunError
 from sightline.evaluation import (
     Evaluation,
     EvaluationSettings,
@@ -20,38 +18,12 @@ from sightline.evaluation import (
     read_evaluation,
 )
 from sightline.metrics.resampling import Resampling
-from sightline.models import build_model, load_weights
 from sightline.regions.allowed import label_groups
 from sightline.runs import RunFolder
-from sightline.training import TrainSettings
+from sightline.training import TrainSettings, load_trained
 
 EXPLAINER = LRP(epsilon=1e-2, input_rule="zb")
 Progress = Callable[[int, int | None], None]
-
-
-def load_trained(settings: TrainSettings, run: RunFolder, *, num_classes: int) -> nn.Module:
-    """Build the model of a run and load its final weights.
-
-    Args:
-        settings: those of the run.
-        run: a finished run.
-        num_classes: K, number of logits.
-
-    Returns:
-        The model in evaluation mode, on the device of the settings.
-
-    Raises:
-        RunError: the run has no final weights yet.
-        DataError: they are of a model for another number of classes.
-    """
-    if not run.weights.is_file():
-        state = run.status.get("state", "not begun")
-        raise RunError(f"run {run.path.name} has no final weights (it is {state}); continue it with train --resume")
-    model = build_model(settings.model, num_classes=num_classes, seed=settings.seed)
-    if load_weights(model, run.weights).kept:  # fine for a start of training, not for its end
-        raise DataError(f"the weights of run {run.path.name} are not of {num_classes} classes; has its cohort changed?")
-    device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    return model.to(device).eval()
 
 
 def condition_batches(

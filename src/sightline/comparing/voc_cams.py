@@ -22,7 +22,7 @@ from torch import nn
 from sightline.comparing.conditions import Condition
 from sightline.comparing.grad_cam_study import study_layer
 from sightline.comparing.map_overlaps import MAPS, Overlaps, cut_at_best, measure_maps
-from sightline.comparing.protocol import condition_batches, load_trained
+from sightline.comparing.protocol import condition_batches
 from sightline.comparing.voc_cams_settings import VocCamsSettings
 from sightline.data import Case, Cohort, ImageCache, batches, read_cohort
 from sightline.errors import DataError
@@ -34,7 +34,7 @@ from sightline.metrics.patient_means import patient_means
 from sightline.models import build_model, load_weights
 from sightline.plain import to_plain
 from sightline.runs import RunFolder, write_json, write_text
-from sightline.training import TrainSettings, train
+from sightline.training import TrainSettings, load_trained, train
 
 MAP_TITLES = {"hirescam": "HiResCAM", "grad-cam": "Grad-CAM"}
 NUMBERS = ("all", "1", "2", "3 or more")

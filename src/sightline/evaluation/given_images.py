@@ -74,6 +74,19 @@ def given_batches(
     return _checked(batches(images, preprocessing, batch_size=batch_size, seed=None, workers=workers), images)
 
 
+def off_scale(batch: Batch, images: Cohort) -> dict[str, str]:
+    """Return a warning by case of images that the value range of the cohort turns white for the most part."""
+    if images.value_range is None:
+        return {}
+    limits = "{:g} to {:g}".format(*images.value_range)
+    white = (batch.images >= 1).flatten(1).double().mean(1).tolist()
+    return {
+        case: f"{100 * share:.0f} % of it is white by the cohort's value_range, {limits}; are its pixels on that scale?"
+        for case, share in zip(batch.cases, white, strict=True)
+        if share > 0.5
+    }
+
+
 def spatial_axes(model: nn.Module) -> int | None:
     """Return how many spatial axes the model's first convolution has; None where it has no convolution."""
     return next((axes for part in model.modules() for kind, axes in _AXES.items() if isinstance(part, kind)), None)
@@ -104,16 +117,8 @@ def _files_of(path: Path, leave_out: Path | None) -> Iterator[Path]:
 def _checked(made: Iterable[Batch], images: Cohort) -> Iterator[Batch]:
     """Pass batches on, and tell of images that are on another scale than the cohort."""
     for batch in made:
-        white = (batch.images >= 1).flatten(1).double().mean(1).tolist()
-        for case, share in zip(batch.cases, white, strict=True):
-            if images.value_range and share > 0.5:
-                limits = "{:g} to {:g}".format(*images.value_range)
-                _log.warning(
-                    "%s: %.0f %% of it is white by the cohort's value_range, %s; are its pixels on that scale?",
-                    case,
-                    100 * share,
-                    limits,
-                )
+        for case, words in off_scale(batch, images).items():
+            _log.warning("%s: %s", case, words)
         yield batch
 
 

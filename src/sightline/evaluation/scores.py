@@ -1,6 +1,6 @@
 """Every score of a set of predictions, with its interval over resampled patients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,8 @@ from sightline.metrics.classification import (
     recall,
     specificity,
 )
-from sightline.metrics.intervals import Interval
+from sightline.metrics.delong import delong_interval
+from sightline.metrics.intervals import Interval, mean_halfwidth
 from sightline.metrics.ranking import auroc_one_vs_rest, auroc_pairwise
 from sightline.metrics.resampling import Resampling, bootstrap
 
@@ -47,6 +48,9 @@ class Scores:
 def measure(predictions: Predictions, *, resampling: Resampling | None = None) -> Scores:
     """Score predictions.
 
+    The area of a class has DeLong's limits over patients, a mean of areas those of the BCa bootstrap: they hold the
+    truth oftener than percentiles do (docs/methods/statistics.md, "Coverage"). All else is as `resampling` says.
+
     An interval's `n` counts the cases that the score divides by or ranks: all for accuracy, those of the class for
     recall, those taken for it for precision, the others for specificity; `n_patients` counts whom they belong to.
 
@@ -57,7 +61,8 @@ def measure(predictions: Predictions, *, resampling: Resampling | None = None) -
     Raises:
         DataError: there is no case.
     """
-    found = bootstrap(statistic(predictions), predictions.patients, resampling=resampling)
+    drawn = bootstrap(statistic(predictions), predictions.patients, resampling=resampling, skewed=MEAN_AREAS)
+    found = with_area_limits(drawn, [predictions])
     metrics: dict[str, Interval] = {}
     per_class: dict[str, dict[str, Interval]] = {name: {} for name in predictions.classes}
     for (name, of), interval in found.items():
@@ -98,6 +103,50 @@ def statistic(predictions: Predictions) -> Callable[[Array], dict[Key, Array]]:
         return found
 
     return scores
+
+
+MEAN_AREAS: tuple[Key, ...] = (("auroc", None), ("auroc_pairwise", None))
+"""Means of areas, whose bootstrap is skewed where they are near 1."""
+
+
+def with_area_limits(scores: Mapping[Key, Interval], runs: Sequence[Predictions]) -> dict[Key, Interval]:
+    """Give areas the limits that the bootstrap has not.
+
+    Those of a single run have DeLong's. A mean of areas that no resample moves, or all to one side, as where no mistake
+    is made, takes the mean of the limits of its classes.
+
+    Args:
+        scores: from a bootstrap, with means over the runs.
+        runs: of one recipe, on the same cases; at least one.
+    """
+    level = next(iter(scores.values())).level
+    areas = [_class_areas(run, level) for run in runs]
+    found = dict(scores)
+    for key, interval in scores.items():
+        name, of = key
+        if name == "auroc" and len(runs) == 1 and (of is not None or _mirrored(runs[0])):
+            found[key] = replace(areas[0][of or runs[0].classes[-1]], value=interval.value)
+        elif key in MEAN_AREAS and not interval.low < interval.high:
+            wide = mean_halfwidth([area for run in areas for area in run.values()])
+            low, high = float(np.fmin(interval.value, wide.low)), float(np.fmax(interval.value, wide.high))
+            found[key] = replace(interval, low=low, high=high, method="mean of class limits, DeLong or score")
+    return found
+
+
+def _mirrored(predictions: Predictions) -> bool:
+    """Whether there are two classes, either of which puts the images in the same order."""
+    return predictions.task != "multilabel" and len(predictions.classes) == 2
+
+
+def _class_areas(predictions: Predictions, level: float) -> dict[str, Interval]:
+    several = predictions.task == "multilabel"
+    truth = known_labels(predictions) if several else predictions.labels[:, None] == np.arange(len(predictions.classes))
+    return {
+        of: delong_interval(labels, scores, patients=predictions.patients, level=level)
+        for of, labels, scores in zip(
+            predictions.classes, truth.T.astype(np.float64), predictions.probabilities.T, strict=True
+        )
+    }
 
 
 def known_labels(predictions: Predictions) -> Array:

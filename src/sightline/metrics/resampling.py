@@ -11,12 +11,12 @@ Four things to know when reading the limits:
 - Percentiles are what is drawn; BCa limits take from the same resamples other quantiles, moved by how far the score
   lies from their middle (bias) and how its spread changes with it (acceleration, from leaving out one patient at a
   time). They are closer to nominal where a score is skewed, as near 0 and 1, and cost as many more evaluations as there
-  are patients.
+  are patients, 2000 at most.
 - A score at its limit (no patient is wrong) has a width of zero, because no resample contains an error. It does not
   mean certainty; `wilson_interval` of the patients shows how many errors can hide.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -32,6 +32,7 @@ Limits = Literal["percentile", "bca"]
 
 _METHODS: dict[Limits, str] = {"percentile": "percentile bootstrap of patients", "bca": "BCa bootstrap of patients"}
 _BLOCK = 2**21  # weights in memory at once: 16 MiB, and as much again in what a score makes of them
+_MOST_LEFT_OUT = 2000  # evaluations for the acceleration of BCa limits
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -65,6 +66,7 @@ def bootstrap(
     patients: Sequence[str],
     *,
     resampling: Resampling | None = None,
+    skewed: Collection[Name] = (),
 ) -> dict[Name, Interval]:
     """Give each score its interval over resampled patients.
 
@@ -73,6 +75,7 @@ def bootstrap(
             the difference of two is a paired one.
         patients: patient of each image, `N` names.
         resampling: how often, from which seed, which level.
+        skewed: names of scores that take BCa limits whatever the resampling says.
 
     Returns:
         By name the score of the images as they are, with its interval; `n` counts all images.
@@ -96,7 +99,8 @@ def bootstrap(
         times = draw_patients(len(names), min(rows, drawn.resamples - start), generator)
         for name, scores in statistic(times[:, owner]).items():
             blocks[name].append(scores)
-    accelerations = _accelerations(statistic, owner, rows) if drawn.limits == "bca" else {}
+    moved = set(values) if drawn.limits == "bca" else set(skewed) & set(values)
+    accelerations = _accelerations(statistic, owner, rows, moved) if moved else {}
     intervals = {}
     for name, value in values.items():
         samples = np.concatenate(blocks[name])
@@ -104,7 +108,7 @@ def bootstrap(
         low = high = float("nan")
         if len(names) > 1 and known.size:
             low, high = _limits(known, value, drawn.level, accelerations.get(name))
-        method = _METHODS[drawn.limits]
+        method = _METHODS["bca" if name in moved else "percentile"]
         intervals[name] = Interval(
             value, low, high, len(owner), method, drawn.level, len(names), int(known.size), drawn.seed
         )
@@ -136,15 +140,20 @@ def _limits(samples: Array, value: float, level: float, acceleration: float | No
 
 
 def _accelerations(
-    statistic: Callable[[Array], Mapping[Name, Array]], owner: NDArray[np.int64], rows: int
+    statistic: Callable[[Array], Mapping[Name, Array]], owner: NDArray[np.int64], rows: int, wanted: Collection[Name]
 ) -> dict[Name, float]:
-    """Skewness of each score over leaving out one patient at a time, over 6; 0 where it does not change."""
-    count = int(owner.max()) + 1
+    """Skewness of each score over leaving out one patient at a time, over 6; 0 where it does not change.
+
+    Of many patients several go at a time: sums of squares and cubes over the groups estimate those over the patients.
+    """
+    count = min(int(owner.max()) + 1, _MOST_LEFT_OUT)
+    group = owner % count
     blocks: dict[Name, list[Array]] = {}
     for start in range(0, count, rows):
         left_out = np.arange(start, min(start + rows, count))
-        for name, scores in statistic((owner != left_out[:, None]).astype(np.float64)).items():
-            blocks.setdefault(name, []).append(scores)
+        scores = statistic((group != left_out[:, None]).astype(np.float64))
+        for name in wanted:
+            blocks.setdefault(name, []).append(scores[name])
     found = {}
     for name, parts in blocks.items():
         kept = np.concatenate(parts)

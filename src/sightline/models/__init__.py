@@ -5,6 +5,7 @@ from sightline.models.axialnet import AxialNet, MaxAxialNet, axialnet
 from sightline.models.body_cam import BodyCAM, body_cam
 from sightline.models.body_conv import BodyConv, body_conv
 from sightline.models.build import ModelSettings, build_model, model_names
+from sightline.models.classifier_folder import Classifier, open_classifier, save_classifier
 from sightline.models.conv3d_net import Conv3DNet, conv3d_net
 from sightline.models.ctnet import CTNet, ctnet
 from sightline.models.densenet import DenseNet, densenet121, densenet169, densenet201
@@ -38,6 +39,7 @@ __all__ = [
     "BodyConv",
     "Bottleneck",
     "CTNet",
+    "Classifier",
     "Conv3DNet",
     "DenseNet",
     "DualEncoder",
@@ -81,6 +83,7 @@ __all__ = [
     "model_names",
     "mt_unet",
     "multitask_unet",
+    "open_classifier",
     "pvig_ti",
     "refine_maps",
     "res_se_unet",
@@ -88,6 +91,7 @@ __all__ = [
     "resnet34",
     "resnet50",
     "resnet101",
+    "save_classifier",
     "save_weights",
     "segment_classify",
     "temporal_gaze",

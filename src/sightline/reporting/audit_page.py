@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from sightline.evaluation.audit import Audit, Number, Section, Verdict
-from sightline.reporting.content import Score, Table
+from sightline.reporting.content import Cell, PValue, Score, Table
 from sightline.reporting.gallery_page import make_gallery
 from sightline.reporting.gallery_rows import GalleryRow
 from sightline.reporting.page import Chart, render_page
@@ -127,12 +127,12 @@ def _open(by: Mapping[Verdict, Sequence[Section]]) -> str:
 def numbers_table(section: Section) -> Table:
     """Lay out the numbers of a part, in their order."""
     shown = section.numbers
-    columns: list[tuple[str, Sequence[str | int | Score | None]]] = [("Measured", [number.name for number in shown])]
+    columns: list[tuple[str, Sequence[Cell]]] = [("Measured", [number.name for number in shown])]
     if any(number.of for number in shown):
         columns.append(("Of", [number.of or "all" for number in shown]))
     columns.append(("Value", [_score(number) for number in shown]))
     if any(number.p_value is not None for number in shown):
-        p_values = [None if number.p_value is None else Score(number.p_value) for number in shown]
+        p_values = [None if number.p_value is None else PValue(number.p_value) for number in shown]
         columns.append(("p", p_values))
     columns.append(("Cases", [number.interval.n for number in shown]))
     columns.append(("Patients", [number.interval.n_patients for number in shown]))

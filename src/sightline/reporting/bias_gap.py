@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
+from sightline.reporting.bias_gap_rows import bias_gap_rows_figure
 from sightline.reporting.content import GapRow, Score, condition_words, conditions_of
 from sightline.reporting.themes import CSS_PIXEL, LIGHT, Mark, Theme, box, lettering, marks, new_figure, points, spread
-from sightline.reporting.words import LEVEL, number
+from sightline.reporting.words import change_words, number
 
+MANY = 6  # recipes; of more, each has a row
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 NARROW = 560  # CSS pixels; below, names stand above the chart instead of beside it
 
@@ -28,7 +30,7 @@ def bias_gap_figure(
     """Draw one line a recipe over the conditions; the tinted wedge is what the recipe owed to the bias.
 
     Each dot is a score, the bar through it its interval. A recipe that reads the bias falls from left to right; one
-    that does not stays level.
+    that does not stays level. More than six recipes are drawn by `bias_gap_rows_figure`.
 
     Args:
         gaps: recipes, each with scores in [0, 1] for the same conditions in the same order.
@@ -42,6 +44,8 @@ def bias_gap_figure(
         DataError: no recipe, or recipes with different conditions.
     """
     conditions = conditions_of(gaps)
+    if len(gaps) > MANY:
+        return bias_gap_rows_figure(gaps, metric=metric, chance=chance, theme=theme, width=width, title=title)
     narrow = width < NARROW
     head = (38 if title else 0) + (26 * len(gaps) + 12 if narrow else 10)
     height = head + (330 if narrow else 400)
@@ -150,17 +154,6 @@ def _end(score: Score, *, above: bool) -> float:
     return max(score.value, score.high) if above else min(score.value, score.low)
 
 
-def _finding(row: GapRow) -> str:
-    if not {"on", "off"} <= set(row.scores):
-        return ""
-    change = row.difference("off")
-    if not np.isfinite(change):
-        return ""
-    if abs(change) <= LEVEL:
-        return f"level: {number(change, signed=True)} without the bias"
-    return f"{number(change, signed=True)} without the bias"
-
-
 def _last(row: GapRow) -> float:
     known = [score.value for score in row.scores.values() if np.isfinite(score.value)]
     return known[-1] if known else 0.5
@@ -176,7 +169,7 @@ def _names_beside(axes: Axes, gaps: Sequence[GapRow], given: dict[str, Mark], th
             | {"va": "bottom"}
         )
         _note(axes, row.recipe, (1, y), (6, 2), style)
-        _note(axes, _finding(row), (1, y), (6, -1), lettering(theme.muted, 13) | beside | {"va": "top"})
+        _note(axes, change_words(row), (1, y), (6, -1), lettering(theme.muted, 13) | beside | {"va": "top"})
 
 
 def _names_above(figure: Figure, gaps: Sequence[GapRow], given: dict[str, Mark], top: float, theme: Theme) -> None:
@@ -193,7 +186,7 @@ def _names_above(figure: Figure, gaps: Sequence[GapRow], given: dict[str, Mark],
         )  # fmt: skip
         name = keys.text(24, y, row.recipe, va="center_baseline", **lettering(mark.color, 15, bold=True))
         style = lettering(theme.muted, 13)
-        finding = _finding(row)
+        finding = change_words(row)
         if 10 * len(row.recipe) + 8 * len(finding) > width - 32:  # about as many pixels as the two take
             finding = finding.removesuffix(" without the bias")
         keys.annotate(finding, (1, 0), (points(8), 0), xycoords=name, textcoords="offset points", va="bottom", **style)

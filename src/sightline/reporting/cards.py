@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from sightline.reporting.content import Card, Cell, Score, Table
-from sightline.reporting.words import UNKNOWN, interval, number
+from sightline.reporting.content import Card, Cell, PValue, Score, Table
+from sightline.reporting.words import UNKNOWN, interval, number, p_value
 from sightline.runs import write_text
 
 _SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|#"} | {"\n": " "})
@@ -44,6 +44,8 @@ def _cell(cell: Cell, table: Table) -> str:
     if isinstance(cell, Score):
         told, span = number(cell.value, signed=table.signed), interval(cell, signed=table.signed)
         return f"{told} ({span})" if span else told
+    if isinstance(cell, PValue):
+        return p_value(cell.value)
     return UNKNOWN if cell is None else _plain(str(cell))
 
 

@@ -42,7 +42,18 @@ class Score:
         return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
 
-Cell = str | int | Score | None
+@dataclass(frozen=True)
+class PValue:
+    """The p-value of a test.
+
+    Attributes:
+        value: 0 to 1; NaN where undefined.
+    """
+
+    value: float
+
+
+Cell = str | int | Score | PValue | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ class Table:
     Attributes:
         title: heading; also the name of its scrolling box.
         columns: names of the columns; the first one names the line.
-        rows: cells by line: text, a whole number, a score, or None where unknown.
+        rows: cells by line: text, a whole number, a score, a p-value, or None where unknown.
         lead: what stands above it; may be empty.
         folded: whether it waits behind its title.
         signed: whether scores are written with their sign.
@@ -119,6 +130,23 @@ class Table:
     def textual(self) -> tuple[bool, ...]:
         """Which columns hold text; they stand flush left."""
         return tuple(any(isinstance(row[column], str) for row in self.rows) for column in range(len(self.columns)))
+
+
+@dataclass(frozen=True)
+class Priced:
+    """One recipe: what it costs and what it is worth.
+
+    Attributes:
+        name: of the recipe.
+        cost: of its training step over the plain step.
+        score: what it scores, with its interval.
+        guided: drawn in colour.
+    """
+
+    name: str
+    cost: float
+    score: Score
+    guided: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,6 +226,10 @@ class ReportContent:
         gaps: recipes of the bias-gap chart.
         table: lines of the table of scores.
         details: further tables of scores, under it.
+        pairs: tables of every two recipes against each other.
+        costs: recipes of the chart of scores against costs.
+        costs_where: what the scores of that chart were measured on.
+        costs_table: the same costs, and numbers of weights.
         attention: tables of where the models look.
         gallery: images with their heatmaps.
         curves: lines of the training charts.
@@ -220,6 +252,10 @@ class ReportContent:
     gaps: tuple[GapRow, ...] = ()
     table: tuple[ScoreRow, ...] = ()
     details: tuple[Table, ...] = ()
+    pairs: tuple[Table, ...] = ()
+    costs: tuple[Priced, ...] = ()
+    costs_where: str = ""
+    costs_table: Table | None = None
     attention: tuple[Table, ...] = ()
     gallery: tuple[GalleryRow, ...] = ()
     curves: tuple[Curve, ...] = ()
@@ -228,7 +264,7 @@ class ReportContent:
     summary: tuple[str, ...] = ()
     metric: str = "macro-F1"
     chance: float | None = None
-    interval: str = "95 % intervals, bootstrap over patients"
+    interval: str = "95 % intervals over patients"
     region_name: str = "the region"
     settings: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)

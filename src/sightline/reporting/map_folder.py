@@ -5,6 +5,7 @@ CASE/image.png     the image as the model sees it
 CASE/METHOD.png    the map over the image; METHOD.07-CLASS.png where all classes were explained
 CASE/METHOD.npy    the map, float32, channels summed, at the size of the model's input: (*S), or (K, *S) of all classes
 CASE/METHOD.nii.gz the same as NIfTI, its axes the other way round: (W, H), (W, H, D); all classes (W, H, 1 or D, K)
+CASE/METHOD.*.dcm  DICOM objects of the result, see `sightline.reporting.dicom`
 CASE/maps.json     what was asked of each method, and what came out
 ```
 
@@ -52,12 +53,15 @@ class MapFolder:
         classes: names of the classes.
         raw: keep maps as arrays, too: `npy` or `nifti`; empty for not.
         again: replace what was drawn with other settings.
+        dicom: writes a map of one class as DICOM objects into the folder of its case too, and returns the names of the
+            files; None for not.
     """
 
     path: Path
     classes: tuple[str, ...]
     raw: Raw = ""
     again: bool = False
+    dicom: Callable[[Path, Piece], list[str]] | None = None
 
     def record(self, name: str) -> Record:
         """Return what `maps.json` says about a case, by the name of its folder; empty where there is none.
@@ -130,6 +134,8 @@ class MapFolder:
                 for key, column in self._columns(piece).items():
                     values.setdefault(key, []).extend(column)
                 record |= self._answers(piece)
+        if self.dicom is not None:
+            entry["dicom"] = self.dicom(folder, piece)
         entry |= values if every else {key: value for key, (value,) in values.items()}
         write_json(folder / "maps.json", {**about, **record, **about, "maps": {**record["maps"], method: entry}})
 
@@ -145,6 +151,8 @@ class MapFolder:
 
     def _is_whole(self, name: str, entry: Record | None) -> bool:
         if entry is None or (self.raw and not (entry["file"] or "").endswith(_SUFFIX[self.raw])):
+            return False
+        if self.dicom is not None and not entry.get("dicom"):
             return False
         return all((self.path / name / file).is_file() for file in ("image.png", *_files(entry)))
 
@@ -209,7 +217,7 @@ def _plain(name: str) -> str:
 
 
 def _files(entry: Record) -> list[str]:
-    return [*entry["pictures"], *([entry["file"]] if entry["file"] else [])]
+    return [*entry["pictures"], *([entry["file"]] if entry["file"] else []), *entry.get("dicom", ())]
 
 
 def _difference(entry: Record, asked: Record) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from sightline.reporting import words
-from sightline.reporting.content import condition_words
+from sightline.reporting.content import PValue, condition_words
 from sightline.reporting.svg import inline_svg
 from sightline.reporting.themes import DARK, LIGHT, Theme
 
@@ -63,7 +63,10 @@ def render_page(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=words.number, interval=words.interval, condition=_condition, choices=_choices)
+    environment.filters.update(
+        number=words.number, interval=words.interval, p_value=words.p_value, condition=_condition, choices=_choices
+    )
+    environment.tests["p_value"] = lambda value: isinstance(value, PValue)
     script = "".join(loader.get_source(environment, name)[0] for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return environment.get_template(template).render(

@@ -1,7 +1,6 @@
 """What a method scores where its shortcuts do not help, against what its training step costs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,28 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from sightline.errors import DataError
-from sightline.reporting.content import Score
+from sightline.reporting.content import Priced
 from sightline.reporting.themes import LIGHT, Mark, Theme, box, lettering, marks, new_figure, points, spread
 
 HEIGHT = 460  # CSS pixels
-_HEAD, _FOOT, _LEFT = 52, 56, 64
-
-
-@dataclass(frozen=True)
-class Priced:
-    """One recipe: what it costs and what it is worth.
-
-    Attributes:
-        name: of the recipe.
-        cost: of its training step over the plain step.
-        score: what it scores, with its interval.
-        guided: drawn in colour.
-    """
-
-    name: str
-    cost: float
-    score: Score
-    guided: bool = False
+NARROW = 560  # CSS pixels; below, the chart is laid out for a phone
+_HEAD, _FOOT = 52, 56
+_LETTER = 8.4  # CSS pixels that a bold letter of 13 takes, about
 
 
 def front(recipes: Sequence[Priced]) -> tuple[Priced, ...]:
@@ -71,11 +55,10 @@ def pareto_figure(
     shown = [recipe for recipe in recipes if recipe.score.value == recipe.score.value]
     if not shown:
         raise DataError("a figure of costs needs a recipe with a score and a cost, got none; compare with --cost")
-    room = 8 + max(len(recipe.name) for recipe in shown) * 7.2  # for the names on the right
+    left = 44 if width < NARROW else 64
+    room = min(max(len(recipe.name) for recipe in shown) * _LETTER, 0.42 * width)  # for the names on the right
     figure = new_figure(width, HEIGHT, theme)
-    axes = figure.add_axes(
-        box(figure, _LEFT, _HEAD, max(width - _LEFT - room - 16, 0.4 * width), HEIGHT - _HEAD - _FOOT)
-    )
+    axes = figure.add_axes(box(figure, left, _HEAD, width - left - room - 16, HEIGHT - _HEAD - _FOOT))
     _scale(axes, shown, theme)
     if chance is not None:
         axes.axhline(chance, color=theme.muted, linewidth=points(1.25), linestyle=(0, (4, 3)))
@@ -93,9 +76,9 @@ def pareto_figure(
     mark = marks([(recipe.name, recipe.guided) for recipe in shown], theme)
     for recipe in shown:
         _draw(axes, recipe, mark[recipe.name], theme)
-    _name(axes, shown, mark, theme)
+    _name(axes, shown, mark, theme, letters=int(room / _LETTER))
     title = f"{metric}, {where}" if where else metric
-    figure.text(14 / width, 1 - 14 / HEIGHT, title, va="top", **lettering(theme.ink, 15, bold=True))
+    figure.text((left - 30) / width, 1 - 14 / HEIGHT, title, va="top", **lettering(theme.ink, 15, bold=True))
     return figure
 
 
@@ -136,7 +119,7 @@ def _draw(axes: Axes, recipe: Priced, mark: Mark, theme: Theme) -> None:
     )
 
 
-def _name(axes: Axes, recipes: Sequence[Priced], mark: dict[str, Mark], theme: Theme) -> None:
+def _name(axes: Axes, recipes: Sequence[Priced], mark: dict[str, Mark], theme: Theme, *, letters: int) -> None:
     """Write the names down the right side at the height of their scores, moved apart where they are close."""
     tall = axes.get_position().height * HEIGHT
     places = spread([recipe.score.value for recipe in recipes], 17 / tall * 1.06)
@@ -154,4 +137,5 @@ def _name(axes: Axes, recipes: Sequence[Priced], mark: dict[str, Mark], theme: T
         )
         style = lettering(color, 13, bold=recipe.guided)
         beside: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
-        axes.annotate(recipe.name, (right, place), (points(6), 0), **beside, **style)
+        name = recipe.name if len(recipe.name) <= letters else f"{recipe.name[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
+        axes.annotate(name, (right, place), (points(6), 0), **beside, **style)

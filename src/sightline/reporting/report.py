@@ -9,6 +9,7 @@ from sightline.reporting.content import ReportContent, Table, condition_words
 from sightline.reporting.curves import curves_figure
 from sightline.reporting.gallery_page import make_gallery
 from sightline.reporting.page import Chart, make_chart, render_page
+from sightline.reporting.pareto import pareto_figure
 from sightline.runs import write_text
 
 
@@ -31,6 +32,7 @@ def render_report(content: ReportContent) -> str:
         gap=_gap_chart(content),
         changes=_changes(content),
         scores=_scores(content),
+        costs=_costs_chart(content),
         confusion=_confusion_chart(content),
         gallery=make_gallery(content.gallery, region_name=content.region_name) if content.gallery else None,
         curves=_curves_chart(content),
@@ -45,6 +47,23 @@ def _gap_chart(content: ReportContent) -> Chart | None:
         words.describe_gaps(content.gaps, content.metric),
         lambda theme, width: bias_gap_figure(
             content.gaps, metric=content.metric, chance=content.chance, theme=theme, width=width
+        ),
+    )
+
+
+def _costs_chart(content: ReportContent) -> Chart | None:
+    if not any(each.score.value == each.score.value for each in content.costs):
+        return None
+    return make_chart(
+        "costs",
+        words.describe_costs(content.costs, content.metric, content.costs_where),
+        lambda theme, width: pareto_figure(
+            content.costs,
+            metric=content.metric,
+            where=content.costs_where,
+            chance=content.chance,
+            theme=theme,
+            width=min(width, 880),
         ),
     )
 

@@ -2,18 +2,17 @@
 
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sightline.errors import DataError
-from sightline.evaluation.audit.maps.strategy_files import FOLDER, Strategy, read_strategies
+from sightline.evaluation.audit.maps.strategy_files import Strategy
 from sightline.evaluation.maps import CaseMap
 from sightline.reporting.gallery import SMOOTH
 from sightline.reporting.overlay import Floats, heatmap_overlay
-from sightline.reporting.themes import LIGHT, Theme, box, lettering, new_figure, save_figure
+from sightline.reporting.themes import LIGHT, Theme, box, lettering, new_figure
 from sightline.reporting.words import percent
 
 _MARGIN, _GAP, _TITLE, _LINE, _CAPTION = 14.0, 10.0, 30.0, 18.0, 24.0  # CSS pixels
@@ -64,32 +63,6 @@ def strategy_figure(
     for line, text in enumerate(foot):
         _say(figure, _MARGIN, end + _LINE * line, text, theme.muted, 12)
     return figure
-
-
-def write_strategy_sheets(folder: Path, *, theme: Theme = LIGHT) -> dict[str, Path]:
-    """Draw the sheet of every strategy of an audit as PNG, atomically; sheets of an earlier audit are removed.
-
-    Args:
-        folder: of the audit.
-        theme: colours.
-
-    Returns:
-        The files, by name of the strategy.
-
-    Raises:
-        DataNotFoundError: the audit has no strategies.
-        DataError: a file is damaged.
-    """
-    strategies, maps = read_strategies(folder)
-    files = {}
-    for strategy in strategies:
-        file = folder / FOLDER / f"{strategy.name.replace(' ', '-')}.png"
-        save_figure(strategy_figure(strategy, maps, theme=theme), file)
-        files[strategy.name] = file
-    for old in (folder / FOLDER).glob("strategy-*.png"):
-        if old not in files.values():
-            old.unlink()
-    return files
 
 
 def _told(strategy: Strategy) -> list[str]:

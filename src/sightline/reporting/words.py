@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sightline.reporting.content import Confusion, Curve, GapRow, Score, condition_words
+from sightline.reporting.content import Confusion, Curve, GapRow, Priced, Score, condition_words
 from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
 
 UNKNOWN, MINUS, SPACE = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
@@ -37,6 +37,17 @@ def percent(share: float) -> str:
     if 0.995 < share < 1:
         return f">{SPACE}99{SPACE}%"
     return f"{100 * share:.0f}{SPACE}%"
+
+
+def p_value(value: float) -> str:
+    """Write a p-value with three decimals, `–` when unknown; a smaller one is said to be below 0.001.
+
+    >>> [p_value(value).replace(SPACE, " ") for value in (0.0312, 0.0004, float("nan"))]
+    ['0.031', '< 0.001', '–']
+    """
+    if not np.isfinite(value):
+        return UNKNOWN
+    return f"<{SPACE}0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def interval(score: Score, *, signed: bool = False) -> str:
@@ -77,6 +88,17 @@ def _movement(row: GapRow, metric: str) -> str:
     return f"{row.recipe} {'falls' if change < 0 else 'rises'} from {metric}{number(on)} to {number(off)}"
 
 
+def change_words(row: GapRow) -> str:
+    """Say what becomes of a score without the bias; empty where that is not known."""
+    if not {"on", "off"} <= set(row.scores):
+        return ""
+    change = row.difference("off")
+    if not np.isfinite(change):
+        return ""
+    told = f"{number(change, signed=True)} without the bias"
+    return f"level: {told}" if abs(change) <= LEVEL else told
+
+
 def describe_gaps(gaps: Sequence[GapRow], metric: str) -> str:
     """Say the bias-gap chart to someone who does not see it."""
     lines = [
@@ -84,6 +106,12 @@ def describe_gaps(gaps: Sequence[GapRow], metric: str) -> str:
         for row in gaps
     ]
     return f"Chart of {metric} by recipe and bias of the test images. {'; '.join(lines)}."
+
+
+def describe_costs(costs: Sequence[Priced], metric: str, where: str) -> str:
+    """Say the chart of scores against costs to someone who does not see it."""
+    lines = [f"{each.name}: {number(each.score.value)} at {number(each.cost)} times the plain step" for each in costs]
+    return f"Chart of {metric} on {where} by the cost of a training step. {'; '.join(lines)}."
 
 
 def describe_curves(curves: Sequence[Curve]) -> str:

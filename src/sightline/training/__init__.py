@@ -5,13 +5,16 @@ from sightline.training.loop import train
 from sightline.training.optim_settings import OptimSettings
 from sightline.training.settings import TrainSettings
 from sightline.training.stages import Stage, only_training, training_mode
+from sightline.training.trained import load_trained, open_run
 
 __all__ = [
     "OptimSettings",
     "Stage",
     "StepCost",
     "TrainSettings",
+    "load_trained",
     "only_training",
+    "open_run",
     "step_cost",
     "train",
     "training_mode",

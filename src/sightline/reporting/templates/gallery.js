@@ -51,7 +51,7 @@ for (const gallery of document.querySelectorAll("[data-gallery]")) {
   };
 
   const update = () => {
-    const keys = new Map(cases.map((each) => [each, chosen("order") === "worst" ? worst(each) : 0]));
+    const keys = new Map(cases.map((each) => [each, chosen("order") === "given" ? 0 : worst(each)]));
     cases.sort((one, other) => keys.get(one) - keys.get(other) || one.place - other.place);
     list.append(...cases.map((each) => each.element));
     for (const each of cases) {

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from sightline import yaml12
-from sightline.cli.checking import check
+from sightline.checking import check
 from sightline.errors import SettingsError
 
 

@@ -1,0 +1,1 @@
+"""What `sightline pacs` does, a file each."""

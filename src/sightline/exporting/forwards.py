@@ -172,12 +172,7 @@ _DECOMPOSED = {
         *("threshold_backward.default", "gelu_backward.default", "silu_backward.default", "sigmoid_backward.default"),
         *("tanh_backward.default", "hardtanh_backward.default", "_softmax_backward_data.default"),
         *("native_layer_norm_backward.default", "native_group_norm_backward.default", "select_backward.default"),
-        *(
-            "slice_backward.default",
-            "elu_backward.default",
-            "leaky_relu_backward.default",
-            "hardswish_backward.default",
-        ),
+        *("slice_backward.default", "elu_backward.default", "leaky_relu_backward.default"),
         *("hardsigmoid_backward.default", "softplus_backward.default", "_log_softmax_backward_data.default"),
         *("hardswish_backward.default", "native_batch_norm_backward.default"),
     )

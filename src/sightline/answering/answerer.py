@@ -4,7 +4,6 @@ Files are read and prepared as by `sightline explain RUN IMAGE`, so the numbers 
 may go on in many threads; one lock lets one of them at a time to the model.
 """
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from sightline.attribution.explainer import Explainer, classify
 from sightline.attribution.methods import options_of
 from sightline.data import Cohort, DataSettings, read_cohort
 from sightline.data.cohort import Task
+from sightline.data.readers import sha256_of
 from sightline.errors import SettingsError
 from sightline.evaluation.explain_cases import Aim, explain_cases
 from sightline.evaluation.given_images import spatial_axes
@@ -115,9 +115,7 @@ class Answerer:
         settings, run = open_run(Path(folder))
         cohort = read_cohort(settings.data.cohort)
         model = load_trained(settings, run, num_classes=cohort.num_classes)
-        with run.weights.open("rb") as weights:
-            checksum = hashlib.file_digest(weights, "sha256").hexdigest()
-        return cls(settings.name, checksum, model, replace(cohort, cases=()), settings.data)
+        return cls(settings.name, sha256_of(run.weights), model, replace(cohort, cases=()), settings.data)
 
     @property
     def classes(self) -> tuple[str, ...]:

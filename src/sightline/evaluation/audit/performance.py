@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sightline.data.cohort import Case
-from sightline.evaluation.audit.answers import area_at_limits, is_labelled, predictions_of
+from sightline.evaluation.audit.answers import is_labelled, predictions_of
 from sightline.evaluation.audit.drawn_tests import drawn_tests
 from sightline.evaluation.audit.groups import groups_of
 from sightline.evaluation.audit.look import Look
@@ -97,7 +97,7 @@ class Performance(Part):
         scores = measure(predictions, resampling=material.resampling)
         groups = groups_of(columns.cases, least=self.least)
         gaps = _gaps(predictions, groups, material.resampling)
-        area = area_at_limits(scores.metrics["auroc"], predictions)
+        area = scores.metrics["auroc"]
         verdicts: list[Verdict] = [above(area, good=USEFUL, bad=USEFUL)]
         verdicts += [_served(test, p) for test, p in gaps.values()]
         verdict = worst(verdicts) if area.value == area.value else "unknown"

@@ -115,6 +115,15 @@ def test_a_finished_audit_is_read(tmp_path: Path) -> None:
     assert loads == [], "no image is read"
 
 
+@pytest.mark.parametrize(
+    ("pixels", "expected"), [(224 * 224, 32), (362 * 362, 32), (512 * 512, 16), (81 * 96 * 96, 5), (405 * 420 * 420, 1)]
+)
+def test_fewer_cases_at_a_time_where_images_are_large(tmp_path: Path, pixels: int, expected: int) -> None:
+    subject, material = tiny()
+    audit(replace(subject, pixels=pixels), material, [Brightness()], Folder(tmp_path))
+    assert json.loads((tmp_path / "asked.json").read_text())["chunk"] == expected
+
+
 def test_the_result_does_not_depend_on_chunks(tmp_path: Path) -> None:
     subject, material = tiny()
     parts = default_parts(["performance", "outside", "inside", "shortcuts"])

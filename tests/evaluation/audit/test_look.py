@@ -55,6 +55,20 @@ def test_maps_are_drawn_once_for_each_method() -> None:
     assert not torch.equal(look.maps(LRP(epsilon=1.0, input_rule=None)), first) or model.shown > shown
 
 
+def test_maps_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = look_of().maps(PLAIN)
+    largest: list[int] = []
+
+    class Largest(Reads):
+        def forward(self, images: Tensor) -> Tensor:
+            largest.append(len(images))
+            return super().forward(images)
+
+    monkeypatch.setattr("sightline.evaluation.audit.look.MAPS_AT_ONCE", 4)
+    torch.testing.assert_close(look_of(Largest("region")).maps(PLAIN), whole)
+    assert max(largest) == 4
+
+
 def test_rows_keep_what_is_known_already() -> None:
     model = Counts()
     look = look_of(model)

@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -150,3 +151,31 @@ def test_a_subject_of_a_module() -> None:
     assert subject.model is model
     assert len(subject.fingerprint) == 64
     assert subject_of("mine", Net(3), cohort_of([0, 1, 2]), IMAGES, device=CPU).fingerprint != subject.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("flatten", "channels", "expected"),
+    [
+        (lambda maps: maps.flatten(2).mean(2), 3, True),
+        (lambda maps: maps.permute(0, 2, 3, 1).flatten(1, 2).mean(1), 3, True),
+        (lambda maps: maps.view(len(maps), -1)[:, :3], 3, False),  # raises
+        (lambda maps: maps.as_strided((len(maps), 3), (300, 1)), 3, False),  # answers otherwise
+        (lambda maps: maps.flatten(2).mean(2), 1, False),  # nothing to gain
+    ],
+)
+def test_images_lie_channels_last_where_the_model_answers_the_same(
+    flatten: Callable[[Tensor], Tensor], channels: int, expected: bool
+) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(channels, 3, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return flatten(self.first(images))
+
+    images = torch.rand(3, channels, 12, 12, generator=torch.Generator().manual_seed(1))
+    subject = subject_of("own", Own(), cohort_of([0, 1, 2]), images, device=CPU)
+    assert subject.channels_last is expected
+    assert subject.given(images).is_contiguous(memory_format=torch.channels_last) is (expected or channels == 1)
+    np.testing.assert_allclose(subject.probabilities(images), subject.answer(images).softmax(1).detach(), atol=1e-6)

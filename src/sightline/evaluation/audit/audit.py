@@ -17,8 +17,10 @@ from sightline.evaluation.audit.section import Section
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
 from sightline.runs import write_json
+from sightline.showing import table_html, told_html
 
 _log = logging.getLogger(__name__)
+_MOST_CASES, _MOST_PIXELS = 32, 1 << 22  # at a time
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Audit:
         """Fields by name, as `audit.json` holds them."""
         return {"subject": self.subject, "sections": [section.as_dict() for section in self.sections]}
 
+    def _repr_html_(self) -> str:
+        """Show question, verdict and answer of each part in a notebook."""
+        rows = [[section.name, section.question, section.verdict, section.answer] for section in self.sections]
+        return told_html([f"audit of {self.subject}"]) + table_html(["part", "question", "verdict", "answer"], rows)
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Audit":
         """Read back what `as_dict` gave."""
@@ -49,7 +56,7 @@ def audit(
     parts: Sequence[Part],
     folder: Folder,
     *,
-    chunk: int = 16,
+    chunk: int | None = None,
     again: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Audit:
@@ -62,7 +69,7 @@ def audit(
         material: the cases.
         parts: the questions.
         folder: where `audit.json` and everything else goes.
-        chunk: cases at a time.
+        chunk: cases at a time; by default 32, fewer where images are larger than 362 × 362 or are volumes.
         again: replace an audit with other settings.
         progress: called after each chunk with how many are done, and how many there are.
 
@@ -75,6 +82,7 @@ def audit(
     """
     if len({part.name for part in parts}) < len(parts):
         raise SettingsError("parts of an audit need different names")
+    chunk = chunk or _chunk_of(subject)
     folder.begin(_asked(subject, material, parts, chunk), again=again)
     unfit = {part.name: part.unfit(subject, material) for part in parts}
     fit = [part for part in parts if not unfit[part.name]]
@@ -91,6 +99,10 @@ def audit(
     found = Audit(subject.name, tuple(sections))
     write_json(folder.path / "audit.json", found.as_dict())
     return found
+
+
+def _chunk_of(subject: Subject) -> int:
+    return max(1, min(_MOST_CASES, _MOST_PIXELS // subject.pixels))
 
 
 def _asked(subject: Subject, material: Material, parts: Sequence[Part], chunk: int) -> dict[str, Any]:

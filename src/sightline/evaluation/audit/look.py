@@ -14,6 +14,9 @@ from sightline.errors import DataError, SightlineError
 from sightline.evaluation.audit.subject import Subject
 from sightline.types import Batch
 
+MAPS_AT_ONCE = 16
+"""A map needs several times the memory of an answer."""
+
 
 class Look:
     """Some cases and what the model makes of them; what is asked for twice is computed once.
@@ -104,8 +107,11 @@ class Look:
         if self.subject.model is None:
             raise SightlineError(f"{self.subject.name} only answers and cannot be explained")
         with torch.no_grad():
-            found = explainer(self.subject.model, self.images.to(self.subject.device), Predicted()).attribution
-        found = found.detach().float().cpu()
+            pieces = [
+                explainer(self.subject.model, self.subject.given(some), Predicted()).attribution.detach().float().cpu()
+                for some in self.images.split(MAPS_AT_ONCE)
+            ]
+        found = torch.cat(pieces)
         size = tuple(self.images.shape[2:])
         found = (found if tuple(found.shape[2:]) == size else upsample_to(found, size)).sum(1)
         finite = found.flatten(1).isfinite().all(1).tolist()

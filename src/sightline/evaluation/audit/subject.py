@@ -27,6 +27,8 @@ class Subject:
         outputs: logits that it gives an image: K, or 1 for that of the second of two classes.
         device: where it runs.
         threshold: least probability to answer yes, for `binary` and `multilabel`.
+        channels_last: it takes images whose channels lie next to one another in memory, which spares a CPU copies.
+        pixels: of a channel of its images; they say how many cases are looked at together.
     """
 
     name: str
@@ -38,6 +40,13 @@ class Subject:
     outputs: int
     device: torch.device
     threshold: float = 0.5
+    channels_last: bool = False
+    pixels: int = 1
+
+    def given(self, images: Tensor) -> Tensor:
+        """Return images, `(N, C, *S)`, where and as the model wants them."""
+        images = images.to(self.device)
+        return images.contiguous(memory_format=torch.channels_last) if self.channels_last else images
 
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:
         """Classify images on any device, `(N, C, *S)`: probability of each class, `(N, K)`.
@@ -46,7 +55,7 @@ class Subject:
             DataError: an answer is not finite.
         """
         with torch.no_grad():
-            logits = self.answer(images.to(self.device))
+            logits = self.answer(self.given(images))
         if not bool(logits.isfinite().all()):
             raise DataError(f"{self.name} gives an answer that is not finite; is it trained for such images?")
         return probabilities_of(logits.detach().cpu(), self.task, len(self.classes))

@@ -52,7 +52,7 @@ def likeness(subject: Subject, method: NamedExplainer, look: Look, partners: Loo
         drawn.append(method.explainer(changed, images, target).attribution.sum(1))
         return drawn[-1]
 
-    images = torch.cat([look.images, partners.images]).to(subject.device)
+    images = subject.given(torch.cat([look.images, partners.images]))
     try:
         with torch.no_grad():
             found = cascading_randomisation(explain, model, images, seed=seed, shares=tuple(STAGES.values()))

@@ -2,12 +2,14 @@
 
     python docs/experiments/cohorts.py --data FOLDER --out runs/cohorts
 
-FOLDER holds `cxr_kermany_lungs` (children's chest X-rays with human lung masks) and `mixed_source.csv`.
+FOLDER holds `cxr_kermany_lungs` (children's chest X-rays with human lung masks), `cxr_nih_pneumonia` (adults', with
+lung masks that a model drew, and boxes round the pneumonia of some) and `mixed_source.csv`.
 """
 
 import argparse
 import csv
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sightline.data import Case, Cohort, split_by_patient, write_cohort
@@ -68,13 +70,32 @@ def mixed(data: Path) -> Cohort:
     return cohort([*confounded.cases, *of("ood_dev", "ood")], classes, data)
 
 
+def lesions(data: Path) -> Cohort:
+    """Children of Guangzhou and adults of NIH, normal or pneumonia; the split `boxes` holds the patients with a box."""
+    classes = ("normal", "pneumonia")
+    with (data / "mixed_source.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["source"] in ("kermany", "nih")]
+    with (data / "cxr_nih_pneumonia" / "labels.csv").open(newline="") as file:
+        boxed = {row["patient_key"] for row in csv.DictReader(file) if row["has_box"] == "1"}
+    cases = [
+        case(row["file"], row["mask"], classes.index(row["class"]), row["patient_key"], row["source"], "", data)
+        for row in rows
+    ]
+    fractions = {"train": 0.7, "val": 0.1, "test": 0.2}
+    others = [one for one in cases if one.patient not in boxed]
+    found = split_by_patient(cohort(others, classes, data), fractions=fractions, seed=SEED)
+    kept = [replace(one, split="boxes") for one in cases if one.patient in boxed]
+    return cohort([*found.cases, *kept], classes, data)
+
+
 def main() -> None:
-    """Write both."""
+    """Write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/cohorts"))
     options = parser.parse_args()
-    for name, made in (("kermany", kermany(options.data)), ("mixed", mixed(options.data))):
+    for make in (kermany, mixed, lesions):
+        made, name = make(options.data), make.__name__
         print(f"{write_cohort(made, options.out / name)}: {len(made.cases)} images, splits {', '.join(made.splits)}")
 
 

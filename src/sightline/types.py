@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from sightline.showing import IMAGES, maps_html
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -28,6 +30,21 @@ class Explanation:
     hidden: tuple[Tensor, ...] = ()
     layers: dict[str, Tensor] = field(default_factory=dict)
     gap: Tensor | None = None
+
+    def _repr_html_(self) -> str:
+        """Show the first maps in a notebook."""
+        shape, classes = tuple(self.attribution.shape), tuple(self.logits.shape[1:])
+        every = self.target is None and len(shape) > 4 and shape[1:2] == classes
+        return maps_html(self.attribution, self._names(every=every), every=every, head=f"explanation {shape}")
+
+    def _names(self, *, every: bool) -> list[list[str]]:
+        """Class and score under each map that explains one class."""
+        scores = self.logits[:IMAGES].detach().float().cpu().tolist()
+        if every:
+            return [[f"class {k}: {score:.2f}" for k, score in enumerate(row)] for row in scores]
+        if self.target is None:
+            return []
+        return [[f"class {k}: {row[k]:.2f}"] for k, row in zip(self.target.tolist(), scores, strict=False)]
 
 
 @dataclass(frozen=True)

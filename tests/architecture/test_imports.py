@@ -11,13 +11,13 @@ import sightline
 
 ROOT = Path(sightline.__file__).parent
 ROWS = (
-    ("errors",),
+    ("errors", "showing"),
     ("types", "runs", "plain", "yaml12"),
     ("checking",),
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),
     ("training", "evaluation"),
-    ("reporting", "comparing", "segmenting", "exporting", "answering"),
+    ("reporting", "comparing", "segmenting", "exporting", "answering", "integrations"),
     ("viewer", "serving", "pacs"),
     ("cli",),
 )

@@ -51,5 +51,6 @@ def test_constraints_pin_what_is_asked_for_and_name_no_host() -> None:
         *project["project"]["dependencies"],
         *project["dependency-groups"]["test"],
         *project["dependency-groups"]["lint"],
+        *project["dependency-groups"]["docs"],
     ]
     assert {re.split(r"[><=\[ ]", name)[0].lower() for name in asked} <= pinned

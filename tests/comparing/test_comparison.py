@@ -101,3 +101,10 @@ def test_the_hardest_condition_is_another_split_or_else_the_bias_taken_away() ->
 def test_runs_tested_on_different_things_are_not_compared() -> None:
     with pytest.raises(DataError, match="plain: test; isnet: test-off"):
         Comparison({"plain": {ON: evaluation_of(RIGHT)}, "isnet": {OFF: evaluation_of(RIGHT)}})
+
+
+def test_a_notebook_shows_the_table() -> None:
+    page = COMPARISON._repr_html_()
+    assert all(words in page for words in ("plain", "isnet", "test, bias on", "test, bias off", "Macro-F1"))
+    assert page.count("<tr>") == 3
+    assert "1.00 [" in page

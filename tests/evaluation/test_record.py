@@ -58,3 +58,13 @@ def test_missing_and_damaged_results_are_refused(predictions: Make, tmp_path: Pa
     (tmp_path / "metrics.json").write_text('{"metrics": {}}')
     with pytest.raises(DataError, match="damaged"):
         read_evaluation(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_a_notebook_shows_the_scores_of_all_and_of_each_class(task: Task, predictions: Make) -> None:
+    evaluation = an_evaluation(predictions(task))
+    page = evaluation._repr_html_()
+    accuracy = evaluation.metrics["accuracy"]
+    assert f"{accuracy.value:.2f} [{accuracy.low:.2f}, {accuracy.high:.2f}]" in page
+    assert all(f">{name}</td>" in page for name in ("all", *evaluation.predictions.classes))
+    assert f"{len(evaluation.predictions)} cases" in page

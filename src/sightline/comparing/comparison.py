@@ -17,6 +17,7 @@ from sightline.errors import DataError
 from sightline.evaluation import Evaluation, paired_change
 from sightline.metrics.intervals import Interval
 from sightline.runs import write_json, write_text
+from sightline.showing import interval_words, table_html, told_html
 from sightline.training import StepCost
 
 _COLUMNS = ("recipe", "split", "bias", "metric", "value", "low", "high", "n", "n_patients", "method", "seeds", "sd")
@@ -151,6 +152,23 @@ class Comparison:
 
     def as_latex(self) -> str:
         """One line a recipe: macro-F1 under each condition, share of relevance inside the region, and what it costs."""
+        head, rows = self._table()
+        return latex_table(head, rows, caption=self._caption)
+
+    def _repr_html_(self) -> str:
+        """Show the table of `as_latex` in a notebook."""
+        head, rows = self._table()
+        return told_html([self._caption]) + table_html(head, [[name, *cells] for name, cells in rows.items()])
+
+    @property
+    def _caption(self) -> str:
+        caption = "Macro-F1 and share of relevance inside the region, 95 % intervals over patients."
+        if len(self.recipes) < len(self.evaluations):
+            caption += " Means over seeds, and the standard deviation over them."
+        return caption
+
+    def _table(self) -> tuple[list[str], dict[str, list[str]]]:
+        """Names of the columns, and the cells of each recipe."""
         head = ["recipe", *(f"{condition.split}, bias {condition.bias}" for condition in self.conditions), "inside"]
         head += ["step", "weights"] if self.costs else []
         rows = {}
@@ -162,10 +180,7 @@ class Comparison:
                 cost = self.costs[name]
                 cells += [f"{cost.ratio:.2f}", f"{cost.parameters / 1e6:.2f} M"]
             rows[name] = cells
-        caption = "Macro-F1 and share of relevance inside the region, 95 % intervals over patients."
-        if len(self.recipes) < len(self.evaluations):
-            caption += " Means over seeds, and the standard deviation over them."
-        return latex_table(head, rows, caption=caption)
+        return head, rows
 
     def write(self, folder: Path) -> None:
         """Write `comparison.csv`, `.tex` and `.json`, and `pairs.csv`, each atomically."""
@@ -187,11 +202,8 @@ def _cells(values: Sequence[Any]) -> list[Any]:
 
 def _words(score: Score) -> str:
     """A score as `0.81 [0.76, 0.85]`, with `(sd 0.02)` where there are several seeds."""
-    shown = score.interval
-    if shown.value != shown.value:
-        return "-"
-    limits = "" if shown.low != shown.low else f" [{shown.low:.2f}, {shown.high:.2f}]"
-    return f"{shown.value:.2f}{limits}" + ("" if score.spread != score.spread else f" (sd {score.spread:.2f})")
+    shown, spread = score.interval, score.spread
+    return interval_words(shown.value, shown.low, shown.high) + ("" if spread != spread else f" (sd {spread:.2f})")
 
 
 def _plain(nested: Mapping[str, Mapping[Condition, Mapping[str, Interval]]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sightline.evaluation.predictions import Predictions, read_predictions, writ
 from sightline.evaluation.scores import Scores
 from sightline.metrics.intervals import Interval
 from sightline.runs import write_json
+from sightline.showing import interval_words, table_html, told_html
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,18 @@ class Evaluation:
             "confusion": self.scores.confusion.astype(int).tolist(),
         }
 
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook: of all classes, then of each."""
+        known, scores = self.predictions, {"all": self.metrics, **self.per_class}
+        tables = []
+        for first, rows in (("", {"all": self.metrics}), ("class", self.per_class)):
+            names = list(dict.fromkeys(name for found in rows.values() for name in found))
+            cells = [[of, *(_words(scores[of].get(name)) for name in names)] for of in rows]
+            tables.append(table_html([first, *(name.replace("_", " ") for name in names)], cells))
+        levels = {f"{100 * found.level:g} %" for found in self.metrics.values()}
+        told = f"{len(known)} cases of {len(set(known.patients))} patients; intervals of {', '.join(sorted(levels))}"
+        return told_html([told, self.explained_by]) + "".join(tables)
+
     def write(self, folder: Path, *, maps: Path | None = None) -> None:
         """Write the files, each atomically; `metrics.json` comes last, so that where it is, all is.
 
@@ -75,6 +88,10 @@ class Evaluation:
             (place / "maps.npz").unlink(missing_ok=True)  # of an earlier evaluation
         write_predictions(folder / "predictions.csv", self.predictions)
         write_json(folder / "metrics.json", self.as_dict())
+
+
+def _words(score: Interval | None) -> str:
+    return "" if score is None else interval_words(score.value, score.low, score.high)
 
 
 def read_evaluation(folder: Path, *, maps: Path | None = None) -> Evaluation:

@@ -11,12 +11,7 @@ from sightline.attribution.cam.features import FeatureMap
 from sightline.attribution.cam.weighing import explain_by_weighing
 from sightline.errors import SettingsError
 from sightline.guidance.gain_losses import regions_of, soft_mask, squared_error, unit_range
-from sightline.guidance.guidance import (
-    Guidance,
-    GuidanceSettings,
-    check_regions,
-    classification_loss,
-)
+from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
 from sightline.guidance.second_pass import buffers_held
 from sightline.regions import known
 from sightline.types import Guided
@@ -88,7 +83,7 @@ class AttentionMining(Guidance):
         target: Target = EveryClass() if several else Label(labels)
         cam = GradCAM(layer=self.settings.layer)
         explanation = explain_by_weighing(cam, model, images, target, self._weigh)
-        losses = {"classification": classification_loss(explanation.logits, labels)}
+        losses = {"classification": self.classification_loss(explanation.logits, labels)}
         rows, classes = present_classes(labels)  # (P,), (P,)
         if len(rows):
             maps = explanation.attribution[rows, classes] if several else explanation.attribution  # (P, 1, *S')

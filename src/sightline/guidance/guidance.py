@@ -1,7 +1,8 @@
 """What every guidance is: a loss between what a model answers, where it looks, and where it should."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +13,8 @@ from sightline.errors import DataError, SettingsError, ShapeError
 from sightline.plain import Family
 from sightline.regions import known
 from sightline.types import Batch, Guided
+
+ClassificationLoss = Callable[[Tensor, Tensor], Tensor]  # of logits and labels
 
 
 class GuidanceSettings(Family):
@@ -48,6 +51,7 @@ class Guidance(nn.Module, ABC):
         if settings is not None and options:
             raise SettingsError(f"give settings or options by name, not both; got both, with {', '.join(options)}")
         self.settings: Any = self.kind(**options) if settings is None and self.kind is not None else settings
+        self._classified_by: list[ClassificationLoss] = []
 
     @abstractmethod
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
@@ -67,6 +71,27 @@ class Guidance(nn.Module, ABC):
             ShapeError: an argument has another shape.
             DataError: a region leaves [0, 1].
         """
+
+    def classification_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of the answers: `classification_loss`, or within `classified_by` another."""
+        loss = self._classified_by[-1] if self._classified_by else classification_loss
+        return loss(logits, labels)
+
+    @contextmanager
+    def classified_by(self, loss: ClassificationLoss) -> Iterator[None]:
+        """Put another loss in the place of $L_C$ while the block lasts, such as that of a training loop of others.
+
+        Guidances for which classification is one summand among others ask it; those that have losses of their own for
+        several heads, or none, do not.
+
+        Args:
+            loss: scalar on the graph, of logits `(N, K)` and the labels that were given.
+        """
+        self._classified_by.append(loss)
+        try:
+            yield
+        finally:
+            self._classified_by.pop()
 
     def prepare(self, model: nn.Module, batches: Iterable[Batch]) -> Mapping[str, float]:
         """Measure what has to be known before the first step; by default nothing.
@@ -130,7 +155,7 @@ class Unguided(Guidance):
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify; `regions` are not looked at. See `Guidance`."""
         logits = model(images)
-        loss = classification_loss(logits, labels)
+        loss = self.classification_loss(logits, labels)
         return Guided(logits, loss, {"classification": loss.detach()})
 
 

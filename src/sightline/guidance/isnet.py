@@ -24,7 +24,7 @@ from sightline.guidance.aligned_maps import aligned_maps, anywhere, common_regio
 from sightline.guidance.background_loss import background_loss, decay_for_share
 from sightline.guidance.dual import AllLogits, positive_lrp
 from sightline.guidance.foreground_loss import foreground_loss
-from sightline.guidance.guidance import Guidance, check_regions, classification_loss
+from sightline.guidance.guidance import Guidance, check_regions
 from sightline.guidance.isnet_settings import BackgroundRelevanceSettings
 from sightline.guidance.layer_relevance import last_of_each_resolution, maps_of_layer, supervised
 from sightline.guidance.multiplier import Multiplier
@@ -121,7 +121,7 @@ class BackgroundRelevance(Guidance):
             return self._classified(model(images), labels)
         explanations = self.explain(model, images, self.target)
         logits = explanations["map"].logits
-        classification = classification_loss(logits, labels)
+        classification = self.classification_loss(logits, labels)
         with torch.autocast(images.device.type, enabled=False):  # sums over many pixels need every digit
             heatmap, parts = self._heatmap(explanations, regions)
         if self.multiplier is not None and self.training:
@@ -166,7 +166,7 @@ class BackgroundRelevance(Guidance):
             self.positive = replace(self.positive, layers=layers)
 
     def _classified(self, logits: Tensor, labels: Tensor) -> Guided:
-        loss = classification_loss(logits, labels)
+        loss = self.classification_loss(logits, labels)
         return Guided(logits, (1 - self.strength) * loss, {"classification": loss.detach()})
 
     def _warm_up(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor, step: int) -> Guided:

@@ -15,7 +15,7 @@ from sightline.guidance.forbidden_attention import (
     forbidden_attention,
     linear_attention,
 )
-from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, classification_loss
+from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
 from sightline.types import Guided
 
 
@@ -82,11 +82,11 @@ class MaskLoss(Guidance):
         seen = check_regions(images, regions).any(1)
         if not bool(seen.any()):
             logits = model(images)
-            loss = classification_loss(logits, labels)
+            loss = self.classification_loss(logits, labels)
             return Guided(logits, loss, {"classification": loss.detach(), "mask": loss.new_full((), torch.nan)})
         s = self.settings
         logits, attention = self.attention(model, images)
-        classification = classification_loss(logits, labels)
+        classification = self.classification_loss(logits, labels)
         with torch.autocast(images.device.type, enabled=False):  # sums over many places need every digit
             losses = forbidden_attention(attention, regions, penalty=s.penalty, reduction=s.reduction)
         mask = losses[seen].mean()

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from sightline.guidance.guidance import Guidance, GuidanceSettings, classification_loss
+from sightline.guidance.guidance import Guidance, GuidanceSettings
 from sightline.guidance.model_parts import find_part
 from sightline.types import Guided
 
@@ -44,5 +44,5 @@ class PartClassification(Guidance):
             SettingsError: the model has no such part.
         """
         logits = find_part(model, self.settings.part, option="part")(images)
-        loss = classification_loss(logits, labels)
+        loss = self.classification_loss(logits, labels)
         return Guided(logits, loss, {"classification": loss.detach()})

@@ -11,7 +11,7 @@ from sightline.attribution import Saliency, Target
 from sightline.attribution.targets import Selection
 from sightline.errors import SettingsError, ShapeError
 from sightline.guidance.aligned_maps import check_classes, common_region
-from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, classification_loss
+from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
 from sightline.types import Guided
 
 Answers = Literal["all_classes", "label"]
@@ -66,10 +66,10 @@ class RightReasons(Guidance):
         """Classify, differentiate the answers by the pixels, and penalise what lies outside. See `Guidance`."""
         if not bool(check_regions(images, regions).any()):
             logits = model(images)
-            loss = classification_loss(logits, labels)
+            loss = self.classification_loss(logits, labels)
             return Guided(logits, loss, {"classification": loss.detach()})
         explanation = Saliency()(model, images, LogProbabilities(labels, of_label=self.settings.answer == "label"))
-        classification = classification_loss(explanation.logits, labels)
+        classification = self.classification_loss(explanation.logits, labels)
         allowed = self._allowed(regions, labels, explanation.logits.shape[1])
         with torch.autocast(images.device.type, enabled=False):  # sums over many pixels need every digit
             penalty = gradient_penalty(explanation.attribution, allowed)

@@ -62,7 +62,7 @@ class ModelSettings:
 
     Attributes:
         name: one of `model_names()`, or `package.module:callable` for any other model; the callable takes `num_classes`
-            and `options` as keywords and returns a `torch.nn.Module` that maps images (N, C, *S) to logits (N, K).
+            and `options` as keywords and returns a `torch.nn.Module` that maps images `(N, C, *S)` to logits `(N, K)`.
         weights: file to start from, safetensors or a state dict of `torch.save`; None starts from random weights.
         in_channels: channels of the images, at least 1.
         dropout: chance in [0, 1) that a feature is dropped before the last layer.

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy import ndimage
 
-from sightline.reporting.overlay import AGAINST, FOR, resized, signed_map, symmetric_limit
+from sightline.reporting.overlay import resized, signed_map, symmetric_limit
+from sightline.showing import AGAINST, FOR
 
 Kind = Literal["signed", "unsigned"]
 Colours = NDArray[np.uint8]

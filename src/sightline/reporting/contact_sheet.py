@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sightline.errors import DataError
-from sightline.reporting.overlay import AGAINST, FOR
 from sightline.reporting.themes import CSS_PIXEL, LIGHT, Theme, box, lettering, new_figure, save_figure
+from sightline.showing import AGAINST, FOR
 
 _MM = 96 / 25.4  # CSS pixels
 _PAPERS = ((210, 297), (297, 210), (420, 297), (594, 420), (841, 594), (1189, 841))  # ISO 216, A4 upright to A0, mm

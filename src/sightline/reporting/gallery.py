@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from sightline.errors import DataError
 from sightline.reporting.content import condition_words
 from sightline.reporting.gallery_rows import GalleryMap, GalleryRow
-from sightline.reporting.overlay import AGAINST, FOR, OUTLINE, heatmap_overlay
+from sightline.reporting.overlay import OUTLINE, heatmap_overlay
 from sightline.reporting.themes import LIGHT, Theme, box, lettering, new_figure, points
 from sightline.reporting.words import percent
+from sightline.showing import AGAINST, FOR
 
 SMOOTH = 0.008  # share of the longest side over which relevance is added up for the eye
 GAP, CAPTION, HEAD, KEY = 12.0, 46.0, 34.0, 44.0

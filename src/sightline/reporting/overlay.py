@@ -11,9 +11,8 @@ from scipy import ndimage
 
 from sightline.errors import DataError, ShapeError
 from sightline.runs import atomic_path
+from sightline.showing import AGAINST, FOR
 
-FOR = (225, 29, 42)  # red
-AGAINST = (37, 99, 235)  # blue
 OUTLINE = (250, 204, 21)  # yellow: apart from red, blue and grey for colour-blind readers too
 
 Floats = NDArray[np.float64]

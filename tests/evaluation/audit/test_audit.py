@@ -209,3 +209,8 @@ def test_every_part_says_what_it_asks_and_keeps_no_state() -> None:
         assert part.question.endswith("?")
         assert part == type(part)(), "its options are all there is to it"
         assert (type(part).__doc__ or "").strip()
+
+
+def test_a_notebook_shows_question_verdict_and_answer() -> None:
+    page = Audit("mine", (Section("looking", "Where?", "doubtful", "Here <or> there."),))._repr_html_()
+    assert all(words in page for words in ("audit of mine", "Where?", "doubtful", "Here &lt;or&gt; there."))

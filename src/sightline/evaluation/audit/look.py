@@ -109,7 +109,7 @@ class Look:
         with torch.no_grad():
             pieces = [
                 explainer(self.subject.model, self.subject.given(some), Predicted()).attribution.detach().float().cpu()
-                for some in self.images.split(MAPS_AT_ONCE)
+                for some in torch.split(self.images, MAPS_AT_ONCE)
             ]
         found = torch.cat(pieces)
         size = tuple(self.images.shape[2:])

@@ -12,7 +12,8 @@ from sightline.data.readers.rendering import Rendering
 from sightline.reporting.dicom.codes import standard, words
 from sightline.reporting.dicom.result import NOTICE, Maker, Result, finished, identity
 from sightline.reporting.dicom.source import Source, unquoted
-from sightline.reporting.overlay import AGAINST, FOR, heatmap_overlay
+from sightline.reporting.overlay import heatmap_overlay
+from sightline.showing import AGAINST, FOR
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -1,0 +1,16 @@
+"""Guidance as a callback of Lightning, for trainers of the package `pytorch_lightning`."""
+
+from sightline.errors import MissingExtraError
+from sightline.integrations.guided_steps import GuidedSteps
+
+try:
+    from pytorch_lightning import Callback
+except ImportError as error:
+    raise MissingExtraError("a callback needs Lightning: pip install pytorch-lightning") from error
+
+
+class GuidanceCallback(GuidedSteps, Callback):
+    """Adds guidance to the training steps of a module; see `GuidedSteps` for its arguments.
+
+    As in ``Trainer(callbacks=[GuidanceCallback(BackgroundRelevance(strength=0.5))])``.
+    """

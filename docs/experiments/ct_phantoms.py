@@ -105,7 +105,7 @@ def slice_curves(model: nn.Module, settings: TrainSettings, cohort: Cohort, path
 def planes(runs: dict[str, tuple[nn.Module, TrainSettings]], cohort: Cohort, path: Path) -> None:
     """Two cases, a finding of each: HiResCAM and LRP of every run in three planes through the middle of the lesion."""
     shown = [("nodule", 0), ("hiatal_hernia", 0)]
-    figure, axes = plt.subplots(2 * len(shown), 3 * len(runs), figsize=(4.4 * len(runs), 2.9 * 2 * len(shown)))
+    figure, axes = plt.subplots(2 * len(shown), 3 * len(runs), figsize=(4.4 * len(runs), 1.95 * 2 * len(shown)))
     for row, (finding, which) in enumerate(shown):
         label = cohort.classes.index(finding)
         case = [c for c in cohort.split("test").cases if isinstance(c.label, tuple) and c.label[label] > 0][which]
@@ -125,7 +125,7 @@ def planes(runs: dict[str, tuple[nn.Module, TrainSettings]], cohort: Cohort, pat
                     else:
                         ax.set_title(plane, fontsize=8, loc="left", color="0.4")
     figure.tight_layout()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=90)
 
 
 def maps(model: nn.Module, images: Tensor, label: int) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/constraints.txt
 
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo test test-slow lint format docs clean
 
 help:  ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 11
@@ -33,8 +33,11 @@ format: $(VENV)/dev.stamp  ## mend the style where that can be done by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(VENV)/docs.stamp  ## build the site, docs/_build/index.html; DOCS="-D plot_gallery=0" runs no examples
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going $(DOCS) docs docs/_build
+
 clean:  ## remove the environment and what the tools left behind; runs and the demo stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build docs/gallery docs/reference/generated
 
 $(VENV)/run.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Sightline needs Python 3.11 or newer, got %d.%d; name one, as in: make PYTHON=python3.12" % sys.version_info[:2])'
@@ -54,4 +57,8 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt
 $(VENV)/dev.stamp: $(VENV)/run.stamp
 	@$(PIP) --group test --group lint
 	@$(PIP) --no-deps lxt
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/dev.stamp
+	@$(PIP) --group docs
 	@touch $@

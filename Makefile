@@ -34,7 +34,7 @@ format: $(VENV)/dev.stamp  ## mend the style where that can be done by itself
 	$(BIN)/ruff format
 
 docs: $(VENV)/docs.stamp  ## build the site, docs/_build/index.html; DOCS="-D plot_gallery=0" runs no examples
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going $(DOCS) docs docs/_build
+	$(BIN)/sphinx-build --quiet --jobs auto --fail-on-warning --keep-going $(DOCS) docs docs/_build
 
 clean:  ## remove the environment and what the tools left behind; runs and the demo stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build docs/gallery docs/reference/generated

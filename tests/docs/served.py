@@ -18,7 +18,7 @@ ENDS = {"serve": 130, "view": 0}
 def serving(verb: str, words: tuple[str, ...], folder: Path) -> Iterator[str]:
     """Start `sightline serve` or `view` on a free port and give its address; in the end it stops by itself."""
     called = [sys.executable, "-m", "sightline.cli.main", verb, *words, "--port", "0", "--json"]
-    environment = {**os.environ, "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         called, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -1,4 +1,7 @@
-"""The gallery runs, says what it promises, and leaves nothing behind."""
+"""The gallery runs, says what it promises, and leaves nothing behind.
+
+Each script is a process of its own here, which takes its time; `make docs` runs them all in one.
+"""
 
 import ast
 import importlib.util
@@ -51,11 +54,13 @@ def numbers_after(words: str, text: str) -> list[float]:
     return [float(number) for number in re.findall(rf"{words} ([0-9.]+)", text)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plot_audit_a_model", "plot_maps_of_a_volume"])
 def test_it_runs(name: str, tmp_path: Path) -> None:
     assert run(name, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_network_that_answers_by_the_marks_looks_outside(tmp_path: Path) -> None:
     told = run("plot_explain_any_model", tmp_path)
     assert numbers_after("accuracy", told)[0] > 0.9
@@ -63,6 +68,7 @@ def test_the_network_that_answers_by_the_marks_looks_outside(tmp_path: Path) -> 
     assert inside < area
 
 
+@pytest.mark.slow
 def test_the_share_inside_rises_with_guidance_only(tmp_path: Path) -> None:
     told = run("plot_guide_your_loop", tmp_path)
     ends = re.findall(r"from ([0-9.]+) to ([0-9.]+)", told)
@@ -71,6 +77,7 @@ def test_the_share_inside_rises_with_guidance_only(tmp_path: Path) -> None:
     assert plain < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plot_lightning", "plot_monai", "plot_huggingface"])
 def test_the_share_inside_rises_in_trainers_of_others(name: str, tmp_path: Path) -> None:
     told = run(name, tmp_path)

@@ -142,7 +142,7 @@ def test_libraries_with_keywords_of_their_own(monkeypatch: pytest.MonkeyPatch, l
 
 def test_monai() -> None:
     pytest.importorskip("monai")
-    model = find_model("monai:DenseNet121", Wanted(3, 1, 3), random_weights=True)
+    model = find_model("monai:DenseNet121", Wanted(3, 1, 3), random_weights=True).eval()
     assert model(torch.rand(1, 1, 32, 32, 32)).shape == (1, 3)
 
 

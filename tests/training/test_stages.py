@@ -157,7 +157,7 @@ def test_the_rate_falls_on_a_plateau_and_the_best_weights_come_back(
 
 
 @pytest.mark.parametrize(
-    "kills", [[2, 5], [4, 8]]
+    "kills", [[2, 5], pytest.param([4, 8], marks=pytest.mark.slow)]
 )  # the second stage begins with the fourth step, the third with the seventh
 def test_a_kill_in_any_stage_changes_nothing(make_settings: Make, tmp_path: Path, kills: list[int]) -> None:
     settings = staged(

@@ -47,6 +47,7 @@ def whole_and_right(jobs: tuple[Job, ...]) -> bool:
     return sorted(path.name for path in jobs[0].store.parent.iterdir()) == sorted(job.store.name for job in jobs)
 
 
+@pytest.mark.slow
 def test_a_thousand_volumes_of_which_one_worker_is_killed(
     tmp_path: Path, write_nifti: Write, hounsfield: Noise
 ) -> None:

@@ -4,11 +4,13 @@
 
 Pairs of steps take turns on the same batch of noise with a square region; the figure is the median of the pairs'
 ratios, with the least and the greatest, and for a recipe in stages the mean over its stages, weighed by their epochs.
-What is there is read, so a run that was broken off goes on.
+Memory is the peak of a step beyond what was there before it, each in a process of its own after a step of warming up;
+of a recipe in stages that of the largest. What is there is read, so a run that was broken off goes on.
 """
 
 import argparse
 import json
+import multiprocessing
 import platform
 import sys
 from pathlib import Path
@@ -17,8 +19,13 @@ from typing import Any
 import torch
 
 from sightline.cli.settings import read_settings, recipe_names
+from sightline.guidance import make_guidance
+from sightline.models import build_model
 from sightline.runs import write_json
 from sightline.training import StepCost, TrainSettings, step_cost
+from sightline.training.cost import without_warm_up
+from sightline.training.environment import find_device
+from sightline.training.stages import only_training, training_mode
 from sightline.types import Batch
 
 
@@ -38,6 +45,45 @@ def processor() -> str:
     info = Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def peak_mib(settings: TrainSettings, batch: Batch, classes: int, threads: int, guided: bool) -> float:
+    """Peak memory of one step, MiB; to be called in a process of its own."""
+    torch.set_num_threads(threads)
+    device = find_device(settings.device)
+    images, labels, regions = (part.to(device) for part in (batch.images, batch.labels, batch.regions))
+    peaks = []
+    for stage in settings.all_stages.values():
+        model = build_model(settings.model, num_classes=classes, seed=settings.seed).to(device)
+        guidance = make_guidance(without_warm_up(stage.guidance) if guided else None).to(device)
+        with only_training(model, stage.trains if guided else ()):
+            training_mode(model, stage.trains if guided else ())
+            for _ in range(2):
+                model.zero_grad()
+                before = _begin(device)
+                with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                    loss = guidance(model, images, labels, regions).loss
+                loss.backward()
+            peaks.append(_peak(device) - before)
+    return max(peaks)
+
+
+def _begin(device: torch.device) -> float:
+    """Let the high-water mark start anew; MiB in use."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")  # Linux
+    return _resident("VmRSS")
+
+
+def _peak(device: torch.device) -> float:
+    return torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else _resident("VmHWM")
+
+
+def _resident(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def main() -> None:
@@ -60,13 +106,19 @@ def main() -> None:
             settings = read_settings(TrainSettings, [name], ["data.cohort=none"])
             batch = make_batch(settings.model.in_channels, options.batch, options.size, options.classes)
             cost = step_cost(settings, batch, num_classes=options.classes, pairs=options.pairs)
-            known["recipes"][name] = {"model": settings.model.name, **cost.as_dict()}
+            with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+                asked = (settings, batch, options.classes, options.threads)
+                plain, guided = (pool.apply(peak_mib, (*asked, kind)) for kind in (False, True))
+            memory = {"plain_mib": plain, "guided_mib": guided}
+            known["recipes"][name] = {"model": settings.model.name, **cost.as_dict(), **memory}
             write_json(options.output, head | {"recipes": known["recipes"]})
-        told = {key: value for key, value in known["recipes"][name].items() if key != "model"}
+        told = dict(known["recipes"][name])
+        network, plain, guided = (told.pop(key) for key in ("model", "plain_mib", "guided_mib"))
         cost = StepCost(**told)
         sys.stdout.write(
-            f"| {name} | {known['recipes'][name]['model']} | {cost.parameters / 1e6:.2f} | "
-            f"{cost.ratio:.2f} ({cost.least:.2f}, {cost.greatest:.2f}) | {cost.plain_s:.2f} | {cost.guided_s:.2f} |\n"
+            f"| {name} | {network} | {cost.parameters / 1e6:.2f} | "
+            f"{cost.ratio:.2f} ({cost.least:.2f}, {cost.greatest:.2f}) | {cost.plain_s:.2f} | {cost.guided_s:.2f} | "
+            f"{plain:.0f} | {guided:.0f} | {guided / plain:.2f} |\n"
         )
         sys.stdout.flush()
 

@@ -12,7 +12,7 @@ import sightline
 ROOT = Path(sightline.__file__).parent
 ROWS = (
     ("errors", "showing"),
-    ("types", "runs", "plain", "yaml12"),
+    ("types", "runs", "plain", "yaml12", "addresses"),
     ("checking",),
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from sightline.errors import SettingsError
-from sightline.serving import needs_token
 from sightline.serving.server import listen
 
 from .conftest import server_of
@@ -134,20 +133,3 @@ def test_an_address_that_is_taken_is_one_line() -> None:
     for port in (-1, 65536, 99999):
         with pytest.raises(SettingsError, match=f"port must be in 0 to 65535, got {port}"):
             listen("127.0.0.1", port)
-
-
-@pytest.mark.parametrize(
-    ("host", "remote"),
-    [
-        ("127.0.0.1", False),
-        ("127.9.9.9", False),
-        ("::1", False),
-        ("localhost", False),
-        ("0.0.0.0", True),
-        ("::", True),
-        ("10.0.0.1", True),
-        ("localhost.example.org", True),
-    ],
-)
-def test_only_this_machine_needs_no_token(host: str, remote: bool) -> None:
-    assert needs_token(host) is remote

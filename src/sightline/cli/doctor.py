@@ -1,18 +1,15 @@
 """Say what is installed and on which device a run would compute."""
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
+import re
 from argparse import Namespace
 from typing import Any
 
 from sightline import __version__
 from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
-
-NEEDED = ("torch", "numpy", "scipy", "pillow", "pydantic", "PyYAML", "rich", "Jinja2", "matplotlib", "safetensors")
-EXTRAS = {"track": "tensorboard"}
 
 
 def configure(parser: Parser) -> None:
@@ -30,24 +27,37 @@ def run(arguments: Namespace) -> int:
             say(f"{name:<12}{facts[name]}")
         for name, version in facts["packages"].items():
             say(f"{name:<12}{version or 'missing: pip install ' + name}")
-        for name, there in facts["extras"].items():
-            say(f"{name:<12}" + ("installed" if there else f"not installed: pip install 'sightline[{name}]'"))
+        for name, missing in facts["extras"].items():
+            hint = f"{', '.join(missing)} missing: pip install 'sightline[{name}]'"
+            say(f"{name:<12}{hint if missing else 'installed'}")
         say(f"{'device':<12}{facts['device']}")
     return 0 if all(facts["packages"].values()) else 1
 
 
 def installation() -> dict[str, Any]:
-    """Versions, extras, and the device of choice."""
-    packages = {name: _version(name) for name in NEEDED}
+    """Versions of what is needed, what each extra still lacks, and the device of choice."""
+    needed, extras = _requirements()
+    packages = {name: _version(name) for name in needed}
     return {
         "sightline": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "packages": packages,
-        "extras": {extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()},
+        "extras": {extra: [name for name in names if not _version(name)] for extra, names in extras.items()},
         "device": _device() if packages["torch"] else None,
     }
+
+
+def _requirements() -> tuple[list[str], dict[str, list[str]]]:
+    """Names of the packages that Sightline needs, and of those of each extra, as its installation has them."""
+    needed: list[str] = []
+    extras: dict[str, list[str]] = {}
+    for requirement in importlib.metadata.requires("sightline") or []:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        extra = re.search(r"extra == ['\"]([\w-]+)", requirement)
+        (extras.setdefault(extra[1], []) if extra else needed).append(name)
+    return needed, extras
 
 
 def _version(name: str) -> str | None:

@@ -16,12 +16,7 @@ VERBS = ("find", "read", "explain")
 
 def configure(parser: Parser) -> None:
     """Add the things to do, each with its options."""
-    todo = parser.add_subparsers(dest="todo", required=True, metavar=" | ".join(VERBS))
-    for verb in VERBS:
-        module = _module(verb)
-        about = (module.__doc__ or "").strip()
-        one = todo.add_parser(verb, help=about.splitlines()[0].removesuffix("."), description=about)
-        module.configure(one)
+    for one in parser.add_verbs({verb: _module(verb) for verb in VERBS}):
         one.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="longest wait; default: 30")
         one.add_common()
 

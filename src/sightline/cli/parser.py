@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -44,6 +44,16 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--json", action="store_true", help="write the result as JSON")
         self.add_argument("-q", "--quiet", dest="verbosity", action="store_const", const=-1, default=0)
         self.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=1)
+
+    def add_verbs(self, verbs: Mapping[str, ModuleType]) -> list["Parser"]:
+        """Add verbs under this one, each with the options of its module; which was chosen comes as `todo`."""
+        todo = self.add_subparsers(dest="todo", required=True, metavar=" | ".join(verbs))
+        parsers = []
+        for verb, module in verbs.items():
+            about = (module.__doc__ or "").strip()
+            parsers.append(todo.add_parser(verb, help=about.splitlines()[0].removesuffix("."), description=about))
+            module.configure(parsers[-1])
+        return parsers
 
     def add_argument(self, *names: Any, **keywords: Any) -> argparse.Action:  # noqa: ANN401 - those of argparse
         """Add an argument and remember its name for suggestions."""

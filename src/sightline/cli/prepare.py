@@ -24,12 +24,7 @@ VERBS = {  # verb: module of `sightline.cli.preparing`
 
 def configure(parser: Parser) -> None:
     """Add the things to do, each with its options."""
-    todo = parser.add_subparsers(dest="todo", required=True, metavar=" | ".join(VERBS))
-    for verb in VERBS:
-        module = _module(verb)
-        about = (module.__doc__ or "").strip()
-        one = todo.add_parser(verb, help=about.splitlines()[0].removesuffix("."), description=about)
-        module.configure(one)
+    parser.add_verbs({verb: _module(verb) for verb in VERBS})
 
 
 def run(arguments: Namespace) -> int:

@@ -49,8 +49,9 @@ def run(arguments: Namespace) -> int:
         )
     if not all(33 <= ord(letter) < 127 for letter in arguments.token):
         raise UsageError("--token must be letters, digits and signs of ASCII, without a space")
+    from sightline.addresses import is_loopback
     from sightline.answering import Answerer
-    from sightline.serving import Limits, make_app, needs_token, serve
+    from sightline.serving import Limits, make_app, serve
     from sightline.serving.server import LOOPBACK, listen
 
     answerer = Answerer.open(arguments.run)
@@ -64,7 +65,7 @@ def run(arguments: Namespace) -> int:
         window_s=None if arguments.window is None else arguments.window / 1000,
         queue=arguments.queue,
     )
-    remote = needs_token(arguments.host)
+    remote = not is_loopback(arguments.host)
     token = arguments.token or (secrets.token_urlsafe(24) if remote else "")
     hosts = () if token else (*LOOPBACK, arguments.host)
     app = make_app(answerer, limits=limits, token=token, hosts=hosts, methods=arguments.methods)

@@ -21,10 +21,10 @@ class _DenseLayer(nn.Sequential):
         super().__init__(
             OrderedDict(
                 norm1=layers.norm(channels),
-                relu1=nn.ReLU(),
+                relu1=nn.ReLU(inplace=True),
                 conv1=layers.conv(channels, middle, 1, bias=False),
                 norm2=layers.norm(middle),
-                relu2=nn.ReLU(),
+                relu2=nn.ReLU(inplace=True),
                 conv2=layers.conv(middle, growth_rate, 3, padding=1, bias=False),
             )
         )
@@ -47,7 +47,7 @@ class _Transition(nn.Sequential):
         super().__init__(
             OrderedDict(
                 norm=layers.norm(channels),
-                relu=nn.ReLU(),
+                relu=nn.ReLU(inplace=True),
                 conv=layers.conv(channels, channels // 2, 1, bias=False),
                 pool=layers.avg_pool(2),
             )
@@ -89,7 +89,7 @@ class DenseNet(nn.Module):
             OrderedDict(
                 conv0=layers.conv(in_channels, channels, 7, stride=2, padding=3, bias=False),
                 norm0=layers.norm(channels),
-                relu0=nn.ReLU(),
+                relu0=nn.ReLU(inplace=True),
                 pool0=layers.max_pool(3, stride=2, padding=1),
             )
         )

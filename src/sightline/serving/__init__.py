@@ -2,6 +2,6 @@
 
 from sightline.serving.app import make_app
 from sightline.serving.limits import Limits
-from sightline.serving.server import needs_token, serve
+from sightline.serving.server import serve
 
-__all__ = ["Limits", "make_app", "needs_token", "serve"]
+__all__ = ["Limits", "make_app", "serve"]

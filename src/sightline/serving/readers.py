@@ -8,9 +8,11 @@ with JSON and the bytes of pixels; nothing is pickled on the way back.
 import contextlib
 import json
 import multiprocessing
+import os
 import queue
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,7 @@ from sightline.serving.limits import Limits
 
 _START_S = 300.0  # for a process to begin
 _HEADER_BYTES = 1 << 20
+_SOCKET_NAME = 107 - len("/pymp-12345678/listener-12345678")  # the longest folder of a socket that has a name
 
 
 def read_within(reader: ImageReader, file: Path, limits: Limits) -> Ready:
@@ -53,9 +56,9 @@ class ReaderPool:
 
     def __init__(self, reader: ImageReader, limits: Limits) -> None:
         self._reader, self._limits = reader, limits
-        methods = multiprocessing.get_all_start_methods()
-        self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
+        method = _start_method(tempfile.gettempdir())
+        self._context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
             self._context.set_forkserver_preload([__name__])
         self._idle: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self.threads = ThreadPoolExecutor(limits.readers, "reader")
@@ -102,6 +105,12 @@ class ReaderPool:
 
     def _begin(self) -> "_Child":
         return _Child(self._context, self._reader, self._limits)
+
+
+def _start_method(folder: str) -> str:
+    """Fork from a server, which is quick, where there is such a thing and its socket can have a name in a folder."""
+    can = "forkserver" in multiprocessing.get_all_start_methods() and len(os.fsencode(folder)) <= _SOCKET_NAME
+    return "forkserver" if can else "spawn"
 
 
 class _Child:

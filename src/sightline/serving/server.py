@@ -1,7 +1,6 @@
 """The process: it listens, gives slow clients up, and finishes what it has begun when it is told to stop."""
 
 import contextlib
-import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -18,16 +17,6 @@ _CONNECTIONS = 512
 _KEEP_ALIVE_S = 5
 _HEADER_BYTES = 1 << 14
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def needs_token(host: str) -> bool:
-    """Whether others than the users of this machine can reach an address; a name that is no number counts as such."""
-    if host == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True
 
 
 def listen(host: str, port: int) -> socket.socket:

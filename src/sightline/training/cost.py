@@ -77,7 +77,7 @@ def step_cost(settings: TrainSettings, batch: Batch, *, num_classes: int, pairs:
 
 def _times(model: nn.Module, stage: Stage, batch: Batch, precision: str, pairs: int) -> list[tuple[float, float]]:
     """Seconds of a plain and of a guided step, pair by pair."""
-    plain, guided = Unguided(), make_guidance(_warm(stage.guidance)).to(batch.images.device)
+    plain, guided = Unguided(), make_guidance(without_warm_up(stage.guidance)).to(batch.images.device)
     found = []
     for turn in range(pairs + 2):
         training_mode(model, ())
@@ -90,8 +90,8 @@ def _times(model: nn.Module, stage: Stage, batch: Batch, precision: str, pairs: 
     return found
 
 
-def _warm(settings: GuidanceSettings | None) -> GuidanceSettings | None:
-    """The same without the steps in which it only measures."""
+def without_warm_up(settings: GuidanceSettings | None) -> GuidanceSettings | None:
+    """Return the same settings without the steps in which it only measures."""
     return replace(settings, warm_up=0) if getattr(settings, "warm_up", 0) else settings  # type: ignore[type-var]
 
 

@@ -33,14 +33,6 @@ HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind to can be reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Guard:
     """Lets a request through to the application, or answers it itself.
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from sightline.addresses import is_loopback
 from sightline.errors import SettingsError
 from sightline.viewer.app import create_app
 from sightline.viewer.desk import Desk
-from sightline.viewer.guard import is_loopback
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _GRACE_S = 5

@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sightline.attribution import LRP
+from sightline.attribution import LRP, GradCAM, GradientTimesInput
 from sightline.errors import DataError, SightlineError
 from sightline.evaluation.audit import Look, Subject
 from sightline.types import Batch
 
 from .made import Reads, cohort_of, labels_of, material_of, pictures, subject_of
+from .seers import little_network
 
 PLAIN = LRP(input_rule=None)
 
@@ -18,13 +19,25 @@ PLAIN = LRP(input_rule=None)
 class Counts(nn.Module):
     """Counts how many images it is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, inner: nn.Module | None = None) -> None:
         super().__init__()
-        self.inner, self.shown = Reads("region"), 0
+        self.inner, self.shown = inner or Reads("region"), 0
 
     def forward(self, images: Tensor) -> Tensor:
         self.shown += len(images)
         logits: Tensor = self.inner(images)
+        return logits
+
+
+class Flat(nn.Module):
+    """One linear layer on the pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(32 * 32, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(images.flatten(1))
         return logits
 
 
@@ -53,6 +66,24 @@ def test_maps_are_drawn_once_for_each_method() -> None:
     assert model.shown == shown
     assert tuple(first.shape) == (6, 32, 32)
     assert not torch.equal(look.maps(LRP(epsilon=1.0, input_rule=None)), first) or model.shown > shown
+
+
+def test_maps_drawn_together_are_those_drawn_alone_and_cost_one_pass_less() -> None:
+    methods = (GradCAM(), GradientTimesInput())
+    alone, together = look_of(Counts(little_network())), look_of(Counts(little_network()))
+    together.draw_together(methods)
+    for method in methods:
+        torch.testing.assert_close(together.maps(method), alone.maps(method))
+    shown = [look.subject.model.shown for look in (alone, together)]  # type: ignore[union-attr]
+    assert shown[0] - shown[1] == len(alone)
+
+
+def test_a_model_without_feature_maps_is_left_to_each_method() -> None:
+    look = look_of(Flat())
+    look.draw_together((GradCAM(), GradientTimesInput()))
+    assert look.maps(GradientTimesInput()).abs().sum() > 0
+    with pytest.raises(SightlineError):
+        look.maps(GradCAM())
 
 
 def test_maps_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

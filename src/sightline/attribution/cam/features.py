@@ -69,11 +69,12 @@ def check_where(options: Where) -> None:
 
 def capture(
     model: nn.Module, images: Tensor, target: Target, options: Where, drawing: Drawing
-) -> tuple[Tensor, Selection, list[FeatureMap]]:
+) -> tuple[Tensor, Selection, list[FeatureMap], Tensor]:
     """Classify the images once, in the mode the model is in, and keep the feature maps.
 
     Returns:
-        Logits, what is explained, and a feature map for each layer, all on the graph.
+        Logits, what is explained, and a feature map for each layer, all on the graph; and the images that they were
+        made from, a leaf.
 
     Raises:
         LayerNotFoundError: a layer is not in the model or not called just once, or no feature map was found.
@@ -85,7 +86,8 @@ def capture(
             f"images must have a spatial axis for a class activation map, got {tuple(images.shape)}; "
             "explain rows of numbers by Saliency or LRP"
         )
-    given = images.detach().requires_grad_().clone()  # the model may write to it
+    leaf = images.detach().requires_grad_()
+    given = leaf.clone()  # the model may write to it
     root = given.grad_fn
     names = (options.layer,) if isinstance(options.layer, str) else options.layer or ()
     watch = Watch(given)
@@ -98,8 +100,9 @@ def capture(
         return find_layout(tuple(tensor.shape), channels, size, seen=watch.grids, grid=options.grid)
 
     if options.layer is None:
-        return logits, selection, [_last(watch, selection.scores, root, layout)]
-    return logits, selection, [_named(name, outputs[name], watch, len(images), layout) for name in names]
+        return logits, selection, [_last(watch, selection.scores, root, layout)], leaf
+    named = [_named(name, outputs[name], watch, len(images), layout) for name in names]
+    return logits, selection, named, leaf
 
 
 @contextmanager

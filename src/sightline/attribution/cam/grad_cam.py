@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sightline.attribution.cam.features import FeatureMap, check_where
-from sightline.attribution.cam.weighing import explain_by_weighing
+from sightline.attribution.cam.weighing import explain_by_weighing, explain_by_weighing_and_by_pixels
 from sightline.attribution.explainer import Explainer
 from sightline.attribution.targets import Target
 from sightline.types import Explanation
@@ -48,8 +48,13 @@ class GradCAM(Explainer):
             LayerNotFoundError: the layer is not in the model, or is not called just once.
             ShapeError: the layer gives no feature map, or it cannot be told how its tokens lie in the image.
         """
+        return explain_by_weighing(self, model, images, target, _mean_gradient)
 
-        def weigh(features: FeatureMap, gradient: Tensor) -> Tensor:
-            return gradient.mean(tuple(range(2, gradient.ndim)), keepdim=True)
+    def with_times_input(self, model: nn.Module, images: Tensor, target: Target) -> tuple[Explanation, Explanation]:
+        """Explain by Grad-CAM and, from the same two passes, as `GradientTimesInput` does; raises as a call."""
+        return explain_by_weighing_and_by_pixels(self, model, images, target, _mean_gradient)
 
-        return explain_by_weighing(self, model, images, target, weigh)
+
+def _mean_gradient(features: FeatureMap, gradient: Tensor) -> Tensor:
+    del features
+    return gradient.mean(tuple(range(2, gradient.ndim)), keepdim=True)

@@ -54,7 +54,7 @@ class ScoreCAM(Explainer):
         """Classify and explain; the map is `(N, 1, *S)` at the resolution of the layer. See `Explainer`."""
         keep_graph = torch.is_grad_enabled()
         with recording(images):
-            logits, selection, found = capture(model, images, target, self, Drawing(kept=keep_graph))
+            logits, selection, found, _ = capture(model, images, target, self, Drawing(kept=keep_graph))
             features = [feature_map.in_space for feature_map in found]
         if not keep_graph:
             logits, features = logits.detach(), [feature_map.detach() for feature_map in features]

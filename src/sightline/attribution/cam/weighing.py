@@ -43,10 +43,38 @@ def explain_by_weighing(
     Returns:
         Logits and an attribution of one channel, `(N, 1, *s)` or `(N, K, 1, *s)`.
     """
+    return _explain(options, model, images, target, weigh, pixels=False)[0]
+
+
+def explain_by_weighing_and_by_pixels(
+    options: Options,
+    model: nn.Module,
+    images: Tensor,
+    target: Target,
+    weigh: Callable[[FeatureMap, Tensor], Tensor],
+) -> tuple[Explanation, Explanation]:
+    """Classify and explain as `explain_by_weighing`, and by gradient x input, for the same passes.
+
+    Returns:
+        Both, with the same logits; the second attribution is `(N, C, *S)` or `(N, K, C, *S)`.
+    """
+    by_weighing, *by_pixels = _explain(options, model, images, target, weigh, pixels=True)
+    return by_weighing, by_pixels[0]
+
+
+def _explain(
+    options: Options,
+    model: nn.Module,
+    images: Tensor,
+    target: Target,
+    weigh: Callable[[FeatureMap, Tensor], Tensor],
+    *,
+    pixels: bool,
+) -> list[Explanation]:
     keep_graph = torch.is_grad_enabled()
     with recording(images):
         drawing = Drawing(kept=keep_graph)
-        logits, selection, features = capture(model, images, target, options, drawing)
+        logits, selection, features, leaf = capture(model, images, target, options, drawing)
 
         def draw(gradients: tuple[Tensor | None, ...]) -> Tensor:
             maps = []
@@ -58,12 +86,20 @@ def explain_by_weighing(
                 maps.append(cam.relu() if options.rectify else cam)
             return _average(maps)
 
-        at = [feature_map.tensor for feature_map in features]
-        passes = backward_passes(selection, at, drawing, create_graph=keep_graph)
-        attribution = stack_maps([draw(gradients) for gradients in passes], selection)
+        at = [*(feature_map.tensor for feature_map in features), *([leaf] if pixels else [])]
+        passes = list(backward_passes(selection, at, drawing, create_graph=keep_graph))
+        found = [stack_maps([draw(gradients[: len(features)]) for gradients in passes], selection)]
+        if pixels:
+            found.append(stack_maps([leaf.detach() * _known(gradients[-1]) for gradients in passes], selection))
     if not keep_graph:
-        logits, attribution = logits.detach(), attribution.detach()
-    return Explanation(logits, attribution, selection.classes)
+        logits, found = logits.detach(), [attribution.detach() for attribution in found]
+    return [Explanation(logits, attribution, selection.classes) for attribution in found]
+
+
+def _known(gradient: Tensor | None) -> Tensor:
+    if gradient is None:
+        raise SightlineError("the logits do not depend on the images; explain a model whose features are not detached")
+    return gradient
 
 
 def _average(maps: list[Tensor]) -> Tensor:

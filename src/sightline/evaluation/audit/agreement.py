@@ -96,6 +96,7 @@ class Agreement(Part):
             "area": areas(regions),
         }
         grids = {}
+        look.draw_together([method.explainer for method in self.methods])
         for index, method in enumerate(self.methods):
             maps = method.maps(look, needed=index == 0)
             grids[method.name] = densities(maps, cells_of(maps.ndim - 1))

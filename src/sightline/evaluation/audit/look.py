@@ -1,18 +1,20 @@
 """A few cases under audit at a time: their images, what the model answers, and its maps, each drawn once."""
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from sightline.attribution import Explainer, Predicted, upsample_to
+from sightline.attribution import Explainer, GradCAM, GradientTimesInput, Predicted, Target, upsample_to
 from sightline.data.cohort import Case
 from sightline.errors import DataError, SightlineError
 from sightline.evaluation.audit.subject import Subject
-from sightline.types import Batch
+from sightline.types import Batch, Explanation
 
 MAPS_AT_ONCE = 16
 """A map needs several times the memory of an answer."""
@@ -103,15 +105,32 @@ class Look:
             self._maps[name] = self._draw(explainer)
         return self._maps[name]
 
+    def draw_together(self, explainers: Sequence[Explainer]) -> None:
+        """Draw the maps of several methods ahead where the same passes give two; any trouble is left to `maps`."""
+        cam = next((each for each in explainers if isinstance(each, GradCAM)), None)
+        pixels = next((each for each in explainers if isinstance(each, GradientTimesInput)), None)
+        if cam is None or pixels is None or self._maps.keys() & {repr(cam), repr(pixels)}:
+            return
+        with suppress(SightlineError):
+            first, second = self._explained(cam.with_times_input)
+            self._maps |= {repr(cam): self._sized_and_sound(first), repr(pixels): self._sized_and_sound(second)}
+
     def _draw(self, explainer: Explainer) -> Tensor:
+        (found,) = self._explained(lambda *given: (explainer(*given),))
+        return self._sized_and_sound(found)
+
+    def _explained(self, explain: Callable[[nn.Module, Tensor, Target], tuple[Explanation, ...]]) -> list[Tensor]:
+        """Maps as a method gives them, a few images at a time."""
         if self.subject.model is None:
             raise SightlineError(f"{self.subject.name} only answers and cannot be explained")
         with torch.no_grad():
             pieces = [
-                explainer(self.subject.model, self.subject.given(some), Predicted()).attribution.detach().float().cpu()
-                for some in torch.split(self.images, MAPS_AT_ONCE)
+                [each.attribution.detach().float().cpu() for each in explain(self.subject.model, given, Predicted())]
+                for given in map(self.subject.given, torch.split(self.images, MAPS_AT_ONCE))
             ]
-        found = torch.cat(pieces)
+        return [torch.cat(found) for found in zip(*pieces, strict=True)]
+
+    def _sized_and_sound(self, found: Tensor) -> Tensor:
         size = tuple(self.images.shape[2:])
         found = (found if tuple(found.shape[2:]) == size else upsample_to(found, size)).sum(1)
         finite = found.flatten(1).isfinite().all(1).tolist()

@@ -73,6 +73,7 @@ class Looking(Part):
             "area": areas(regions),
             "border area": column(border_share(torch.ones_like(regions), width=self.border)),
         }
+        look.draw_together([method.explainer for method in self.methods])
         for index, method in enumerate(self.methods):
             maps = method.maps(look, needed=index == 0)
             values[f"inside {method.name}"] = shares_inside(maps, regions)

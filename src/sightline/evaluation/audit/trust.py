@@ -70,6 +70,7 @@ class Trust(Part):
 
     def measure(self, subject: Subject, material: Material, look: Look) -> Mapping[str, Array]:
         """Draw curves of all cases, and randomise the model for some."""
+        look.draw_together([method.explainer for method in self.methods])
         maps = {method.name: method.maps(look) for method in self.methods}
         found = gains(subject, look, maps, steps=self.steps, seed=material.seed)
         values: dict[str, Array] = {f"{what} {name}": of for name, areas in found.items() for what, of in areas.items()}

@@ -5,8 +5,9 @@ PyYAML follows YAML 1.1, where `no` is false, `1e-3` is a string, `0123` is octa
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from sightline.errors import SettingsError
 
+_MOST, _DEEPEST = 10_000, 50  # values of a document, aliases counted as often as they stand for something; levels
 _CORE = (
     ("tag:yaml.org,2002:bool", re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF"),
     ("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"), "-+0123456789"),
@@ -110,10 +112,13 @@ def read(text: str, source: str, *, rank: int = 0, numbered: bool = True) -> Giv
         numbered: whether messages carry the line.
 
     Raises:
-        SettingsError: not YAML, a key twice, a key that is no word, or a tag such as `!!python/object`.
+        SettingsError: not YAML, a key twice, a key that is no word, a tag such as `!!python/object`, or more values or
+            levels than settings have.
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
+    except RecursionError:
+        raise SettingsError(f"{source}: nested more than {_DEEPEST} levels deep") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None and numbered else ""
@@ -121,7 +126,7 @@ def read(text: str, source: str, *, rank: int = 0, numbered: bool = True) -> Giv
         raise SettingsError(f"{source}{line}: not YAML: {what}") from error
     if node is None:
         return Given({}, Place(rank, 1 if numbered else 0, source))
-    return _given(node, node, source, rank, numbered=numbered)
+    return _Document(source, rank, numbered).given(node, node)
 
 
 def read_file(path: Path, source: str = "", *, rank: int = 0) -> Given:
@@ -147,41 +152,63 @@ def read_file(path: Path, source: str = "", *, rank: int = 0) -> Given:
     return given
 
 
-def _given(node: yaml.Node, key: yaml.Node, source: str, rank: int, *, numbered: bool) -> Given:
-    place = Place(rank, key.start_mark.line + 1 if numbered else 0, source)
-    if isinstance(node, yaml.MappingNode):
-        values: dict[str, Given] = {}
-        for name, item in node.value:
-            here = Place(rank, name.start_mark.line + 1 if numbered else 0, source)
-            if not isinstance(name, yaml.ScalarNode):
-                raise SettingsError(f"{here}: a key must be a word, got a {name.id}")
-            if name.value in values:
-                raise SettingsError(f"{here}: {name.value}: given twice, first in line {values[name.value].place.line}")
-            values[name.value] = _given(item, name, source, rank, numbered=numbered)
-        return Given(values, place)
-    if isinstance(node, yaml.SequenceNode):
-        items = [_given(item, item, source, rank, numbered=numbered).plain() for item in node.value]
-        return Given(items, place)
-    value = _scalar(node, place)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Given(value, place, node.value if is_number else None)
+@dataclass(frozen=True)
+class _Document:
+    """Turns nodes into values, and ends where aliases would make them too many.
+
+    Attributes:
+        source, rank, numbered: as of `read`.
+        counted: the values so far.
+    """
+
+    source: str
+    rank: int
+    numbered: bool
+    counted: Iterator[int] = field(default_factory=count)
+
+    def given(self, node: yaml.Node, key: yaml.Node, depth: int = 0) -> Given:
+        """Return the value of a node whose key stands at another."""
+        place = self._place(key)
+        if depth > _DEEPEST or next(self.counted) >= _MOST:
+            raise SettingsError(f"{place}: settings are at most {_MOST} values, nested {_DEEPEST} levels deep")
+        if isinstance(node, yaml.MappingNode):
+            values: dict[str, Given] = {}
+            for name, item in node.value:
+                here = self._place(name)
+                if not isinstance(name, yaml.ScalarNode):
+                    raise SettingsError(f"{here}: a key must be a word, got a {name.id}")
+                if name.value in values:
+                    first = values[name.value].place.line
+                    raise SettingsError(f"{here}: {name.value}: given twice, first in line {first}")
+                values[name.value] = self.given(item, name, depth + 1)
+            return Given(values, place)
+        if isinstance(node, yaml.SequenceNode):
+            return Given([self.given(item, item, depth + 1).plain() for item in node.value], place)
+        value = _scalar(node, place)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return Given(value, place, node.value if is_number else None)
+
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self.rank, node.start_mark.line + 1 if self.numbered else 0, self.source)
 
 
 def _scalar(node: yaml.Node, place: Place) -> Any:  # noqa: ANN401 - any YAML scalar
-    text = node.value
-    match node.tag.removeprefix("tag:yaml.org,2002:"):
-        case "str":
-            return text
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        case "float":
-            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        case _:
-            raise SettingsError(f"{place}: the tag {node.tag} is not read here; write the value plainly")
+    text, kind = node.value, node.tag.removeprefix("tag:yaml.org,2002:")
+    try:
+        match kind:
+            case "str":
+                return text
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+            case "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:  # of a tag before something else, or thousands of digits
+        raise SettingsError(f"{place}: not {'a' if kind == 'float' else 'an'} {kind} that can be read") from None
+    raise SettingsError(f"{place}: the tag {node.tag} is not read here; write the value plainly")
 
 
 def dump(value: Any) -> str:  # noqa: ANN401 - any plain value

@@ -10,6 +10,7 @@ from typing import Literal
 from sightline.errors import DataError
 
 Task = Literal["multiclass", "binary", "multilabel"]
+_LONGEST = 200  # letters of a word that was mistyped; comparing takes their square
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Cohort:
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """Return `; did you mean '...'?` with the nearest of `options`, or nothing if none is near."""
-    by_folded = {option.casefold(): option for option in options}
+    if len(word) > _LONGEST:
+        return ""
+    by_folded = {option.casefold(): option for option in options if len(option) <= _LONGEST}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
     return f"; did you mean {by_folded[near[0]]!r}?" if near else ""

@@ -61,15 +61,14 @@ def read_egd_screens(path: Path) -> dict[str, Screen]:
     screens = {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.reader(file)  # cells of this one have line breaks
-        next(table)
-        for row in table:
-            if not row:
-                continue
-            try:
-                left, right, top, bottom = (float(row[place]) for place in places[1:])
-                screens[row[places[0]]] = Screen(left, right, top, bottom)
-            except (IndexError, ValueError, SettingsError) as error:
-                raise DataError(f"{path.name} line {table.line_num}: {error}") from None
+        try:
+            next(table)
+            for row in table:
+                if row:
+                    left, right, top, bottom = (float(row[place]) for place in places[1:])
+                    screens[row[places[0]]] = Screen(left, right, top, bottom)
+        except (IndexError, ValueError, SettingsError, csv.Error) as error:
+            raise DataError(f"{path.name} line {table.line_num}: {error}") from None
     return screens
 
 

@@ -45,7 +45,7 @@ def stream_columns(
             while lines := list(islice(file, rows)):
                 yield _parse(lines, read, dtype, places, name)
                 read += len(lines)
-    except UnicodeDecodeError as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{name} is not a table of comma-separated values in UTF-8: {error}") from None
 
 

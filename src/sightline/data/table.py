@@ -26,6 +26,7 @@ import csv
 import io
 import math
 import os
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from sightline.runs import write_text
 TABLE_NAME, SETTINGS_NAME = "cohort.csv", "cohort.yaml"
 _KEYS = ("task", "classes", "value_range", "units")
 _COLUMNS = ("id", "image", "label", "patient", "source", "split", "mask")
+_LONGEST = 255  # bytes of a part of a file's name
 _MORE = ("gaze", "report", "sha256")  # too like other words to be guessed at
 
 
@@ -117,7 +119,7 @@ def _read_head(path: Path) -> _Head:
         return _Head()
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML on a date that is none; levels without end
         raise DataError(f"{path.name}: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
         raise DataError(f"{path.name} must hold keys such as `task: multiclass`, got {type(value).__name__}")
@@ -126,23 +128,28 @@ def _read_head(path: Path) -> _Head:
         raise DataError(f"{path.name}: {'; '.join(unknown)} (keys: {', '.join(_KEYS)})")
     task, classes, limits = value.get("task"), value.get("classes") or [], value.get("value_range")
     if task is not None and task not in get_args(Task):
-        raise DataError(f"{path.name}: task must be one of {', '.join(get_args(Task))}, got {task!r}")
+        raise DataError(f"{path.name}: task must be one of {', '.join(get_args(Task))}, got {reprlib.repr(task)}")
     if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
-        raise DataError(
-            f"{path.name}: classes must be a list of names (in quotes if like `no` or `1`), got {classes!r}"
-        )
+        got = reprlib.repr(classes)
+        raise DataError(f"{path.name}: classes must be a list of names (in quotes if like `no` or `1`), got {got}")
     if len(set(classes)) < len(classes):
         raise DataError(f"{path.name}: class {_twice(classes)[0]!r} is there twice")
     if limits is not None and not _is_range(limits):
-        raise DataError(f"{path.name}: value_range must be two growing numbers [black, white], got {limits!r}")
-    units = str(value.get("units") or "")
-    return _Head(task, tuple(classes), (float(limits[0]), float(limits[1])) if limits else None, units)
+        got = reprlib.repr(limits)
+        raise DataError(f"{path.name}: value_range must be two growing numbers [black, white], got {got}")
+    units = value.get("units") or ""
+    if not isinstance(units, str | int | float):
+        raise DataError(f"{path.name}: units must be a word such as HU, got {reprlib.repr(units)}")
+    return _Head(task, tuple(classes), (float(limits[0]), float(limits[1])) if limits else None, str(units))
 
 
 def _is_range(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 2:
         return False
-    return all(isinstance(v, int | float) and math.isfinite(v) for v in value) and value[0] < value[1]
+    try:
+        return all(isinstance(v, int | float) and math.isfinite(v) for v in value) and value[0] < value[1]
+    except OverflowError:  # hundreds of digits
+        return False
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -191,7 +198,11 @@ def _hint(column: str, missing: Sequence[str]) -> str:
 
 def _case(row: Mapping[str, str], root: Path, task: Task, classes: Sequence[str]) -> Case:
     def file(column: str) -> Path | None:
-        return Path(os.path.normpath(root / row[column])) if row.get(column) else None
+        if not row.get(column):
+            return None
+        if "\0" in row[column] or max(len(os.fsencode(part)) for part in Path(row[column]).parts or ("",)) > _LONGEST:
+            raise DataError(f"{column} is no name of a file: {reprlib.repr(row[column])}")
+        return Path(os.path.normpath(root / row[column]))
 
     image = file("image")
     if image is None:

@@ -150,8 +150,11 @@ def read_predictions(path: Path, *, task: Task, classes: tuple[str, ...]) -> Pre
     """
     if not path.is_file():
         raise DataNotFoundError(f"{path} is not there; evaluate the run first")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a table of predictions: {error}; evaluate again") from None
     number = {name: index for index, name in enumerate(classes)} | {"": -1}
     several = task == "multilabel"
 

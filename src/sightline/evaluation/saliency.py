@@ -160,12 +160,12 @@ def read_saliency(folder: Path) -> Saliency:
     path = folder / "saliency.csv"
     if not path.is_file():
         raise DataNotFoundError(f"{folder} holds no saliency.csv; evaluate a model that draws, on a cohort with gaze")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
         values = {name: np.array([float(row[name] or "nan") for row in rows]) for name in MEASURES}
         return Saliency(tuple(row["case"] for row in rows), tuple(row["patient"] for row in rows), values)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path} is not a table of saliency: {error}; evaluate again") from error
 
 

@@ -89,7 +89,7 @@ def test_circles_and_ellipses_have_their_area(tmp_path: Path) -> None:
     circle_file = tmp_path / "lm.json"
     shape = {"label": "a", "points": [[100, 80], [130, 120]], "shape_type": "circle"}
     circle_file.write_text(json.dumps({"imageHeight": 200, "imageWidth": 200, "shapes": [shape]}))
-    np.testing.assert_array_equal(read(circle_file), circle)
+    np.testing.assert_array_equal(read(circle_file, size=(200, 200)), circle)
 
 
 def test_an_image_that_via_does_not_know_is_told(tmp_path: Path) -> None:
@@ -110,16 +110,23 @@ def test_an_image_that_via_does_not_know_is_told(tmp_path: Path) -> None:
         ('{"shapes": [], "imageWidth": 3}', "neither outlines"),
         (
             '{"shapes": [{"label": "a", "shape_type": "mask", "points": [[0, 0], [1, 1]]}], '
-            '"imageHeight": 2, "imageWidth": 2}',
+            '"imageHeight": 6, "imageWidth": 8}',
             "shape 'mask' is not one we can fill; make it a polygon",
         ),
         (
-            '{"shapes": [{"label": "a", "points": [[0, 0], [1, 1]]}], "imageHeight": 2, "imageWidth": 2}',
+            '{"shapes": [{"label": "a", "points": [[0, 0], [1, 1]]}], "imageHeight": 6, "imageWidth": 8}',
             "an outline must be three or more points",
         ),
+        ('{"shapes": [], "imageHeight": 99999999, "imageWidth": 8}', "outlines on 8 x 99999999 pixels, but the image"),
     ],
 )
 def test_other_json_is_told(tmp_path: Path, text: str, what: str) -> None:
     (tmp_path / "x.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=rf"^x.json: {what}"):
         read(tmp_path / "x.json")
+
+
+def test_an_image_of_outlines_is_not_without_end(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"shapes": [], "imageHeight": 99999999, "imageWidth": 99999999}')
+    with pytest.raises(DataError, match=r"outlines on 99999999 x 99999999 pixels; there must be 1 to \d+"):
+        read(tmp_path / "x.json", size=None)

@@ -61,3 +61,26 @@ def test_bytes_that_are_no_image_are_an_error(tmp_path: Path) -> None:
             DataError, match=r"^x.png: unreadable or truncated image \(cannot identify image file 'x.png"
         ):
             reader(tmp_path / "x.png")
+
+
+def test_postscript_is_not_handed_to_ghostscript(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
+    with pytest.raises(DataError, match="cannot identify image file"):
+        read_picture(tmp_path / "x.png", colour=False, name="x.png")
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [((20_000, 20_000), "at most 134217728 are read"), ((9_000, 9_000), "truncated image .declares")],
+)
+def test_an_image_that_declares_more_than_it_can_hold_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int], words: str
+) -> None:
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "x.bmp")
+    data = bytearray((tmp_path / "x.bmp").read_bytes())
+    data[18:26] = np.array(sides, "<i4").tobytes()
+    (tmp_path / "x.bmp").write_bytes(data)
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # Pillow's own limit
+    with pytest.raises(DataError, match=words):
+        read_picture(tmp_path / "x.bmp", colour=False, name="x.bmp")

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -78,7 +79,7 @@ def read_rows(
                     )
                 if cells:
                     yield dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{title}: {path.name} is no table of {delimiter!r}-separated values: {error}") from None
 
 

@@ -139,7 +139,7 @@ class PascalVoc(Adapter):
                 f"{self.title}: no {file.parent.name}/{file.name}, {found_in(file.parent)}; unpack the whole download, "
                 "or say labels=mask"
             ) from None
-        except ElementTree.ParseError as error:
+        except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter of its character set
             raise DataError(f"{self.title}: {file.parent.name}/{file.name} is no XML: {error}") from None
         values: dict[str, float] = {}
         for each in objects:

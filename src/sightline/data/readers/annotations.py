@@ -18,6 +18,7 @@ from sightline.regions.boxes import mask_from_boxes
 from sightline.regions.polygons import ellipse, mask_from_polygons
 
 _NO_AREA = ("line", "linestrip", "polyline", "point", "points")
+_MOST = 1 << 27  # pixels of an image
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError)
 
 
@@ -30,14 +31,14 @@ def read_annotations(
         path: a LabelMe file of one image, or a VIA file of many.
         labels: take only outlines with one of these labels; none takes all.
         image: name of the image file, by which VIA tells images apart; another suffix will do.
-        size: height and width of the image as stored, which VIA does not say.
+        size: height and width of the image as stored, which VIA does not say; None where not known.
         name: what to call the file in messages.
 
     Returns:
         True inside any outline, `(H, W)`.
 
     Raises:
-        DataError: it is no such file, does not know the image, a label or a shape.
+        DataError: it is no such file, does not know the image, a label or a shape, or is of another size.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -45,7 +46,7 @@ def read_annotations(
         raise DataError(f"{name}: unreadable or truncated JSON") from None
     try:
         if isinstance(content, dict) and isinstance(content.get("shapes"), list):
-            size = (int(content["imageHeight"]), int(content["imageWidth"]))
+            size = _own_size(int(content["imageHeight"]), int(content["imageWidth"]), size)
             shapes = [(shape["label"], _labelme(shape)) for shape in content["shapes"]]
         else:
             size, shapes = _checked(size, name), list(_via(content, image, name))
@@ -131,6 +132,15 @@ def _other(kind: str, points: Sequence[Sequence[float]]) -> _Shape:
     if kind in _NO_AREA:
         return "none", ()
     raise DataError(f"shape {str(kind)[:20]!r} is not one we can fill; make it a polygon")
+
+
+def _own_size(height: int, width: int, size: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the size that a LabelMe file says, which must be that of the image where this is known."""
+    if size is not None and size != (height, width):
+        raise DataError(f"outlines on {width} x {height} pixels, but the image has {size[1]} x {size[0]}")
+    if min(height, width) < 1 or height * width > _MOST:
+        raise DataError(f"outlines on {width} x {height} pixels; there must be 1 to {_MOST}")
+    return height, width
 
 
 def _checked(size: tuple[int, int] | None, name: str) -> tuple[int, int]:

@@ -79,16 +79,21 @@ def open_dicom(path: Path, *, pixels: bool, name: str) -> "Dataset":
 
     Raises:
         DataNotFoundError: there is no such file.
-        DataError: it is no DICOM file.
+        DataError: it is no DICOM file, or says that it has more frames than bytes.
     """
     import pydicom  # takes half a second
 
     if not path.is_file():
         raise DataNotFoundError(f"{name}: no such image file")
     try:
-        return pydicom.dcmread(path, specific_tags=[*TAGS, *(_PIXELS if pixels else ())], stop_before_pixels=not pixels)
+        tags = [*TAGS, *(_PIXELS if pixels else ())]
+        header = pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels)
     except pydicom.errors.InvalidDicomError:
         raise DataError(f"{name}: no DICOM file, the prefix 'DICM' is missing at byte 128") from None
+    with broken_is_data_error(name):
+        if "NumberOfFrames" in header and frame_count(header) > path.stat().st_size:
+            raise DataError(f"{name}: says that it has {frame_count(header)} frames, more than it has bytes")
+    return header
 
 
 def frame_count(header: "Dataset") -> int:

@@ -9,6 +9,8 @@ from sightline.data.images import Array
 from sightline.errors import DataError
 
 _LEVELS = 1 << 16
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP")  # not EPS, for which Pillow runs Ghostscript
+_MOST, _MOST_PER_BYTE = 1 << 27, 1 << 16  # pixels that are read; that any of the formats can hold in a byte
 
 
 def read_picture(path: Path, *, colour: bool, name: str) -> Array:
@@ -23,11 +25,12 @@ def read_picture(path: Path, *, colour: bool, name: str) -> Array:
         uint8, uint16 or float32 pixels as they are stored, `(H, W)` or `(H, W, 3)`.
 
     Raises:
-        DataError: it cannot be read to its end, or is a TIFF of several pages.
+        DataError: it cannot be read to its end, has more than 134 million pixels, or is a TIFF of several pages.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             _check_single(image, name)
+            _check_size(image, path, name)
             return _pixels(image, colour)
     except DataError:
         raise
@@ -38,7 +41,7 @@ def read_picture(path: Path, *, colour: bool, name: str) -> Array:
 def picture_size(path: Path, *, name: str) -> tuple[int, int]:
     """Return height and width of a picture without decoding it; errors as `read_picture`."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return image.height, image.width
     except Exception as error:  # PIL raises anything on a broken file: of struct, of zlib, of arithmetic ...
         raise DataError(f"{name}: unreadable or truncated image ({_reason(error, path)})") from None
@@ -48,6 +51,15 @@ def _check_single(image: Image.Image, name: str) -> None:
     pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
     if pages > 1:
         raise DataError(f"{name}: a TIFF of {pages} pages; save the one to use as a file of its own")
+
+
+def _check_size(image: Image.Image, path: Path, name: str) -> None:
+    """Refuse what a few bytes declare and cannot hold, before memory is taken for it."""
+    pixels, size = image.width * image.height, f"{image.width} x {image.height} pixels"
+    if pixels > _MOST:
+        raise DataError(f"{name}: declares {size}; at most {_MOST} are read, so cut it into smaller images")
+    if pixels > _MOST_PER_BYTE * path.stat().st_size:
+        raise DataError(f"{name}: unreadable or truncated image (declares {size} in {path.stat().st_size} bytes)")
 
 
 def _pixels(image: Image.Image, colour: bool) -> Array:

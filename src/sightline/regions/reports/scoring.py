@@ -113,12 +113,15 @@ def read_labelled(path: Path, known: Sequence[str]) -> LabelledTable:
     """
     if not path.is_file():
         raise DataNotFoundError(f"labelled reports {path} are not there")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = [name for name in reader.fieldnames or () if name in known]
-        if "id" not in (reader.fieldnames or ()) or not columns:
-            raise DataError(f"{path} needs a column id and findings such as {known[0]}, got {reader.fieldnames}")
-        rows = list(reader)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            header, rows = list(reader.fieldnames or ()), list(reader)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no CSV in UTF-8: {error}") from None
+    columns = [name for name in header if name in known]
+    if "id" not in header or not columns:
+        raise DataError(f"{path} needs a column id and findings such as {known[0]}, got {', '.join(header) or 'none'}")
     values = np.full((len(rows), len(columns)), np.nan)
     for index, row in enumerate(rows):
         for column, name in enumerate(columns):

@@ -11,6 +11,7 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules.batch_norm import Norm
 from sightline.attribution.rules.convolution import Geometry, convolution, transposed
 from sightline.attribution.rules.linear import LinearMap
+from sightline.attribution.rules.shared_statistics import ADD_UP
 
 Arguments = dict[str, Any]
 
@@ -108,6 +109,7 @@ def batch_norm_call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Arg
         given.get("bias"),
         given.get("training", False),
         given.get("eps", 1e-5),
+        ADD_UP.get(),
     )
     return given["input"], norm, given.get("momentum", 0.1)
 

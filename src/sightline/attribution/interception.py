@@ -289,7 +289,7 @@ class Interception(TorchFunctionMode):
             layer.norm = norm
         y = rules.batch_norm(x, norm, momentum, self.drawing, ends=merges, layer=layer)
         if first is not None and merges:
-            scale = rules.channel_scale(x, norm.var, norm.weight, norm.training, norm.eps)
+            scale = rules.channel_scale(x, norm.var, norm.weight, norm.training, norm.eps, norm.add_up)
             scale = scale if first.scale is None else first.scale * scale
             self._add_input_layer(replace(first, output=y, scale=scale))
         return y

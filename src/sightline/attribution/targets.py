@@ -107,6 +107,8 @@ class RandomClass(Target):
 
     Args:
         generator: of the draw, on the CPU; None uses torch's global one.
+        rows: given the number of images, tells which they are of a larger batch, and how many that has: the draw is one
+            for all of it, whoever has which of its images; None where they are the whole batch.
 
     Reference:
         Bassi et al. 2024, doi:10.1109/ACCESS.2024.3462781 (stochastic ISNet), whose code draws the predicted class more
@@ -114,10 +116,12 @@ class RandomClass(Target):
     """
 
     generator: torch.Generator | None = field(default=None, compare=False)
+    rows: Callable[[int], tuple[slice, int]] | None = field(default=None, compare=False)
 
     def select(self, logits: Tensor) -> Selection:
         """Return the logit of a random class of each image."""
-        return _one_class(logits, torch.randint(logits.shape[1], (len(logits),), generator=self.generator))
+        rows, batch = (slice(None), len(logits)) if self.rows is None else self.rows(len(logits))
+        return _one_class(logits, torch.randint(logits.shape[1], (batch,), generator=self.generator)[rows])
 
 
 @dataclass(frozen=True)

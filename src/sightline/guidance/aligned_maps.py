@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from sightline.errors import ShapeError
+from sightline.guidance.sharing import mean_over_processes
 from sightline.regions import known, resize_region
 from sightline.types import Explanation
 
 
 def map_weights(allowed: Tensor, regions: Tensor) -> Tensor:
     """Share of each explained map in a mean, `(N, M)`: those known, by their number expected of a random class."""
-    expected = known(regions).to(allowed.dtype).mean(1).sum() * allowed.shape[1]
-    return known(allowed).to(allowed.dtype) / expected.clamp(min=1 / regions.shape[1])
+    expected = mean_over_processes(known(regions).to(allowed.dtype).mean(1).sum() * allowed.shape[1])
+    return known(allowed).to(allowed.dtype) / torch.where(expected > 0, expected, 1)
 
 
 def anywhere(regions: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from sightline.errors import SettingsError
 from sightline.guidance.gain_losses import regions_of, soft_mask, squared_error, unit_range
 from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
 from sightline.guidance.second_pass import buffers_held
+from sightline.guidance.sharing import found, mean_over_processes, side_by_side
 from sightline.regions import known
 from sightline.types import Guided
 
@@ -85,14 +86,14 @@ class AttentionMining(Guidance):
         explanation = explain_by_weighing(cam, model, images, target, self._weigh)
         losses = {"classification": self.classification_loss(explanation.logits, labels)}
         rows, classes = present_classes(labels)  # (P,), (P,)
-        if len(rows):
+        if mean_over_processes(len(rows)) > 0:
             maps = explanation.attribution[rows, classes] if several else explanation.attribution  # (P, 1, *S')
             with torch.autocast(images.device.type, enabled=False):  # small differences of maps need every digit
                 maps = self.scaled(maps, tuple(images.shape[2:]))
                 mask = soft_mask(maps, threshold=self.settings.threshold, slope=self.settings.slope)
                 masked = images[rows] * (1 - mask).to(images.dtype)
                 aims = regions_of(regions, rows, classes, num_classes=explanation.logits.shape[1])
-                if known(aims).any():
+                if found(known(aims)):
                     losses["supervision"] = squared_error(maps, aims)
             losses["mining"] = still_seen(classify_again(model, masked), classes, several=several)
         weights = self._weights()
@@ -140,6 +141,8 @@ def classify_again(model: nn.Module, images: Tensor) -> Tensor:
         Logits `(P, K)`, on the graph.
     """
     # a single image of one place has no variance to be normalised by; twice the same one has none either, and may be
+    if not len(images) and not side_by_side():
+        return images.new_zeros((0, 1))  # other processes have some
     alone = len(images) == 1 and any(part.training for part in model.modules())
     given = images.expand(2, *images.shape[1:]) if alone else images
     with buffers_held(model):
@@ -163,4 +166,4 @@ def still_seen(logits: Tensor, classes: Tensor, *, several: bool) -> Tensor:
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     chances = logits.sigmoid() if several else logits.softmax(1)
-    return chances.gather(1, classes[:, None]).mean()
+    return chances.gather(1, classes[:, None]).sum() / mean_over_processes(len(classes))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from sightline.errors import ShapeError
+from sightline.guidance.sharing import mean_over_processes
 from sightline.regions import known
 
 
@@ -54,7 +55,8 @@ def squared_error(maps: Tensor, regions: Tensor) -> Tensor:
     """
     valid = known(regions)
     errors = ((maps - regions.nan_to_num().to(maps.dtype)) ** 2).flatten(2).mean(2)
-    return torch.where(valid, errors, 0).sum() / valid.sum().clamp(min=1)
+    count = mean_over_processes(valid.sum())
+    return torch.where(valid, errors, 0).sum() / torch.where(count > 0, count, 1)
 
 
 def regions_of(regions: Tensor, rows: Tensor, classes: Tensor, *, num_classes: int) -> Tensor:

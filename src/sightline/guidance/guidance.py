@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sightline.errors import DataError, SettingsError, ShapeError
+from sightline.guidance.sharing import mean_over_processes
 from sightline.plain import Family
 from sightline.regions import known
 from sightline.types import Batch, Guided
@@ -174,11 +175,13 @@ def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if labels.ndim == 1 and len(labels) == len(logits) and labels.dtype == torch.int64:
-        return F.cross_entropy(logits, labels)
+        mean = F.cross_entropy(logits, labels)
+        return mean * (len(labels) / mean_over_processes(len(labels)))
     if labels.shape != logits.shape:
         wanted = f"({len(logits)},) int64 or {tuple(logits.shape)} float"
         dtype = str(labels.dtype).removeprefix("torch.")
         raise ShapeError(f"labels must be {wanted}, got {tuple(labels.shape)} {dtype}")
     known = ~labels.isnan()
     losses = F.binary_cross_entropy_with_logits(logits, labels.nan_to_num().to(logits), reduction="none")
-    return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
+    count = mean_over_processes(known.sum())
+    return torch.where(known, losses, 0).sum() / torch.where(count > 0, count, 1)

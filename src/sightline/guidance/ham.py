@@ -15,6 +15,7 @@ from sightline.guidance.guidance import (
     classification_loss,
 )
 from sightline.guidance.ham_losses import adaptive_squared_error, attention_bound, attention_union
+from sightline.guidance.sharing import found
 from sightline.models.ham import HAM, HAMAnswer, refine_maps
 from sightline.regions import known
 from sightline.types import Guided
@@ -118,10 +119,10 @@ class HierarchicalAttention(Guidance):
         present = labels > 0.5
         annotated = present & known(regions)
         losses: dict[str, Tensor] = {}
-        if annotated.any():
+        if found(annotated):
             refined = refine_maps(class_maps, tuple(regions.shape[2:]))
             losses["supervision"] = adaptive_squared_error(refined, regions, annotated)
-        if present.any():
+        if found(present):
             losses["bound"] = attention_bound(class_maps, anomaly_map, present, threshold=threshold)
             losses["union"] = attention_union(class_maps, anomaly_map, present, threshold=threshold)
         return losses

@@ -11,6 +11,8 @@ Reference:
 import torch
 from torch import Tensor
 
+from sightline.guidance.sharing import mean_over_processes
+
 _STEEP = 100.0
 _LEAST = 1e-5  # a sum of a map below which it says nothing
 
@@ -34,7 +36,7 @@ def adaptive_squared_error(maps: Tensor, regions: Tensor, chosen: Tensor) -> Ten
     drawn = torch.where(where, maps, 0)
     axes = (0, *range(2, maps.ndim))
     error, amount = ((drawn - aims) ** 2).sum(axes), (drawn + aims).sum(axes)  # (K,)
-    return _mean_where(error / amount.clamp(min=_LEAST), chosen.any(0))
+    return _mean_of_classes(_ratio(error, amount), mean_over_processes(chosen.sum(0)))
 
 
 def attention_bound(class_maps: Tensor, anomaly_map: Tensor, present: Tensor, *, threshold: float = 0.75) -> Tensor:
@@ -53,8 +55,9 @@ def attention_bound(class_maps: Tensor, anomaly_map: Tensor, present: Tensor, *,
         Mean over the classes $K'$ that are present in some image, scalar; 0 where none is.
     """
     shares = _share_outside(class_maps, anomaly_map, threshold)  # (N, K)
-    of_class = torch.where(present, shares, 0).sum(0) / present.sum(0).clamp(min=1)
-    return _mean_where(of_class, present.any(0))
+    count = mean_over_processes(present.sum(0))
+    of_class = torch.where(present, shares, 0).sum(0) / torch.where(count > 0, count, 1)
+    return _mean_of_classes(of_class, count)
 
 
 def attention_union(class_maps: Tensor, anomaly_map: Tensor, present: Tensor, *, threshold: float = 0.75) -> Tensor:
@@ -74,7 +77,10 @@ def attention_union(class_maps: Tensor, anomaly_map: Tensor, present: Tensor, *,
     """
     where = present.view(*present.shape, *(1,) * (class_maps.ndim - 2))
     joint = torch.where(where, class_maps, 0).amax(1, keepdim=True)
-    return _mean_where(_share_outside(anomaly_map, joint, threshold)[:, 0], present.any(1))
+    counted = present.any(1)
+    count = mean_over_processes(counted.sum())
+    shares = torch.where(counted, _share_outside(anomaly_map, joint, threshold)[:, 0], 0)
+    return shares.sum() / torch.where(count > 0, count, 1)
 
 
 def _share_outside(maps: Tensor, other: Tensor, threshold: float) -> Tensor:
@@ -85,5 +91,17 @@ def _share_outside(maps: Tensor, other: Tensor, threshold: float) -> Tensor:
     return (whole - inside) / whole.clamp(min=_LEAST)
 
 
-def _mean_where(values: Tensor, counted: Tensor) -> Tensor:
-    return torch.where(counted, values, 0).sum() / counted.sum().clamp(min=1)
+def _ratio(error: Tensor, amount: Tensor) -> Tensor:
+    r"""Ratio of sums over the batch, $E / A$, whose value and gradient are exact also where processes share the batch.
+
+    With $r = E / A$ of the whole batch as a constant, the own part of its gradient is that of $(e - r a) / A$.
+    """
+    whole = mean_over_processes(torch.stack([error, amount]).detach())
+    amounts = whole[1].clamp(min=_LEAST)
+    ratio = whole[0] / amounts
+    return ratio + (error - error.detach() - ratio * (amount - amount.detach()).where(whole[1] >= _LEAST, 0)) / amounts
+
+
+def _mean_of_classes(values: Tensor, counts: Tensor) -> Tensor:
+    """Mean of the values `(K,)` of the classes that occur."""
+    return torch.where(counts > 0, values, 0).sum() / (counts > 0).sum().clamp(min=1)

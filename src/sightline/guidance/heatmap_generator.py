@@ -16,6 +16,7 @@ from sightline.guidance.every_activation import EveryActivation
 from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
 from sightline.guidance.map_supervision import ClassificationKind, Drawn, labels_loss
 from sightline.guidance.saliency_loss import known_mean, saliency_loss
+from sightline.guidance.sharing import found
 from sightline.regions import known
 from sightline.types import Explanation, Guided
 
@@ -119,7 +120,7 @@ class HeatmapGenerator(Guidance):
         check_regions(images, regions)
         gaze = regions.amax(1, keepdim=True)
         seen = known(gaze)
-        if s.weight == 0 or (s.model_set != 2 and not bool(seen.any())):
+        if s.weight == 0 or (s.model_set != 2 and not found(seen)):
             logits = model(images)
             classification = labels_loss(logits, labels, s.classification)
             return Guided(logits, (1 - s.weight) * classification, {"classification": classification.detach()})
@@ -173,7 +174,7 @@ class HeatmapGenerator(Guidance):
         derived = map_logits(maps, s.scale)
         losses = {}
         if drawn is not None and s.model_set == 2:
-            losses["predicted"] = saliency_loss(drawn, derived.sigmoid(), "bce").mean()
+            losses["predicted"] = known_mean(saliency_loss(drawn, derived.sigmoid(), "bce"), torch.ones_like(seen))
         if drawn is not None and s.model_set == 3:
             losses["predicted"] = known_mean(saliency_loss(drawn, gaze, "bce"), seen)
         if s.model_set != 2:

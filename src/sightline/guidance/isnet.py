@@ -30,6 +30,7 @@ from sightline.guidance.layer_relevance import last_of_each_resolution, maps_of_
 from sightline.guidance.multiplier import Multiplier
 from sightline.guidance.relevance_range import RelevanceRange
 from sightline.guidance.second_pass import buffers_held
+from sightline.guidance.sharing import found, gathered, mean_over_processes, rows_of_batch
 from sightline.regions import grow_region
 from sightline.types import Batch, Explanation, Guided
 
@@ -106,7 +107,8 @@ class BackgroundRelevance(Guidance):
         if self.settings.variant == "dual":
             return AllLogits()
         # validating must neither vary nor move on the draws of training
-        return RandomClass(self.generator if self.training else torch.Generator().manual_seed(self.settings.seed))
+        generator = self.generator if self.training else torch.Generator().manual_seed(self.settings.seed)
+        return RandomClass(generator, rows_of_batch)
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, explain, and penalise relevance outside the regions. See `Guidance`."""
@@ -117,7 +119,7 @@ class BackgroundRelevance(Guidance):
             self.steps += 1
         if self.training and step < s.warm_up:
             return self._warm_up(model, images, labels, regions, step)
-        if (self.training and step % s.every) or not bool(known_regions.any()):
+        if (self.training and step % s.every) or not found(known_regions):
             return self._classified(model(images), labels)
         explanations = self.explain(model, images, self.target)
         logits = explanations["map"].logits
@@ -125,7 +127,7 @@ class BackgroundRelevance(Guidance):
         with torch.autocast(images.device.type, enabled=False):  # sums over many pixels need every digit
             heatmap, parts = self._heatmap(explanations, regions)
         if self.multiplier is not None and self.training:
-            self.multiplier.update(parts["outside"].detach())
+            self.multiplier.update(mean_over_processes(parts["outside"].detach()))
         every = s.every if self.training else 1
         loss = (1 - self.strength) * classification + every * self.strength * heatmap
         parts = {"classification": classification, **parts}
@@ -177,7 +179,7 @@ class BackgroundRelevance(Guidance):
         explanations = self.explain(model, images, self.target)
         with torch.autocast(images.device.type, enabled=False):
             for name, sums in self._sums_inside(explanations, regions).items():
-                self._range(name).add(sums)
+                self._range(name).add(gathered(sums))
         if step + 1 == steps:
             for measured in self.ranges.values():
                 measured.settle()
@@ -230,7 +232,8 @@ class BackgroundRelevance(Guidance):
         foreground = foreground_loss(inside, least=least, most=most, excess=s.excess)
         outside = 1 - inside / (whole + torch.finfo(whole.dtype).tiny)
         foreground = foreground * seen
-        return (background * weight).sum(), (foreground * weight).sum(), (outside * seen).sum() / seen.sum()
+        count = mean_over_processes(seen.sum())
+        return (background * weight).sum(), (foreground * weight).sum(), (outside * seen).sum() / count
 
     def first_layer_loss(self, explanation: Explanation, regions: Tensor) -> Tensor:
         r"""Background loss of $\sum_c |R_c|$ at the output of the layers that read the images, a mean as the others.
@@ -305,7 +308,7 @@ class BackgroundRelevance(Guidance):
         with evaluation_mode(model), torch.no_grad():
             for batch in batches:
                 for name, sums in self._sums_inside(self.explain(model, batch.images, target), batch.regions).items():
-                    seen.setdefault(name, []).append(sums)
+                    seen.setdefault(name, []).append(gathered(sums))
         for name in seen or ("map",):
             values = torch.cat(seen[name]) if seen else torch.empty(0)
             if not len(values) or not float(values.max()) > 0:

@@ -16,6 +16,7 @@ from sightline.guidance.guidance import (
     classification_loss,
 )
 from sightline.guidance.saliency_loss import SaliencyKind, comparable, known_mean, saliency_loss
+from sightline.guidance.sharing import found
 from sightline.types import Guided
 
 Uncertainty = Literal["none", "learned", "learned_classification"]
@@ -125,20 +126,20 @@ class MapSupervision(Guidance):
         classification = labels_loss(answer.logits, labels, s.classification)
         compared = comparable(regions, s.kind)
         drawn = known_mean(saliency_loss(answer.maps, regions, s.kind), compared)
-        found = bool(compared.any())
-        parts = {"classification": classification, "maps": drawn if found else drawn.new_full((), torch.nan)}
+        compares = found(compared)
+        parts = {"classification": classification, "maps": drawn if compares else drawn.new_full((), torch.nan)}
         if s.uncertainty == "none":
             loss = (1 - s.weight) * classification + s.weight * drawn
         else:
-            loss = self._weighed(classification, drawn, found)
+            loss = self._weighed(classification, drawn, compares)
             parts |= {name: value.exp() for name, value in self._log_sigmas().items()}
         return Guided(answer.logits, loss, {name: part.detach() for name, part in parts.items()})
 
-    def _weighed(self, classification: Tensor, drawn: Tensor, found: bool) -> Tensor:
+    def _weighed(self, classification: Tensor, drawn: Tensor, compares: bool) -> Tensor:
         sigma = self.log_sigma_classification.exp()
         sigma_maps = self.log_sigma_maps.exp() if self.settings.uncertainty == "learned" else torch.ones_like(sigma)
         loss = classification / sigma**2 + sigma.log1p()
-        return loss + drawn / (2 * sigma_maps**2) + found * sigma_maps.log1p()
+        return loss + drawn / (2 * sigma_maps**2) + compares * sigma_maps.log1p()
 
     def _log_sigmas(self) -> dict[str, Tensor]:
         return {name.removeprefix("log_"): value for name, value in self.named_parameters()}

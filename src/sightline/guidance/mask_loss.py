@@ -16,6 +16,7 @@ from sightline.guidance.forbidden_attention import (
     linear_attention,
 )
 from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
+from sightline.guidance.sharing import found, mean_over_processes
 from sightline.types import Guided
 
 
@@ -80,7 +81,7 @@ class MaskLoss(Guidance):
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, and penalise attention outside the regions. See `Guidance`."""
         seen = check_regions(images, regions).any(1)
-        if not bool(seen.any()):
+        if not found(seen):
             logits = model(images)
             loss = self.classification_loss(logits, labels)
             return Guided(logits, loss, {"classification": loss.detach(), "mask": loss.new_full((), torch.nan)})
@@ -89,7 +90,7 @@ class MaskLoss(Guidance):
         classification = self.classification_loss(logits, labels)
         with torch.autocast(images.device.type, enabled=False):  # sums over many places need every digit
             losses = forbidden_attention(attention, regions, penalty=s.penalty, reduction=s.reduction)
-        mask = losses[seen].mean()
+        mask = losses[seen].sum() / mean_over_processes(seen.sum())
         loss = classification + s.weight * mask
         return Guided(logits, loss, {"classification": classification.detach(), "mask": mask.detach()})
 

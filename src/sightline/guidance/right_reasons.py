@@ -12,6 +12,7 @@ from sightline.attribution.targets import Selection
 from sightline.errors import SettingsError, ShapeError
 from sightline.guidance.aligned_maps import check_classes, common_region
 from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions
+from sightline.guidance.sharing import found, mean_over_processes
 from sightline.types import Guided
 
 Answers = Literal["all_classes", "label"]
@@ -64,7 +65,7 @@ class RightReasons(Guidance):
 
     def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
         """Classify, differentiate the answers by the pixels, and penalise what lies outside. See `Guidance`."""
-        if not bool(check_regions(images, regions).any()):
+        if not found(check_regions(images, regions)):
             logits = model(images)
             loss = self.classification_loss(logits, labels)
             return Guided(logits, loss, {"classification": loss.detach()})
@@ -99,8 +100,8 @@ def gradient_penalty(gradients: Tensor, regions: Tensor) -> Tensor:
     gradients = gradients.to(torch.promote_types(gradients.dtype, torch.float32))
     allowed = regions.to(gradients)
     outside = (1 - allowed.nan_to_num(nan=1.0)) * gradients
-    known = (~allowed.flatten(1).isnan().any(1)).sum()
-    return outside.square().sum() / known.clamp(min=1)
+    count = mean_over_processes((~allowed.flatten(1).isnan().any(1)).sum())
+    return outside.square().sum() / torch.where(count > 0, count, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sightline.errors import SettingsError, ShapeError
+from sightline.guidance.sharing import mean_over_processes
 from sightline.regions import known, resize_region
 
 SaliencyKind = Literal["kl", "cc", "hs", "bce", "mse", "cross_entropy"]
@@ -99,7 +100,8 @@ def known_mean(losses: Tensor, known: Tensor) -> Tensor:
         Scalar, on the graph.
     """
     known = known.expand_as(losses)
-    return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
+    count = mean_over_processes(known.sum())
+    return torch.where(known, losses, 0).sum() / torch.where(count > 0, count, 1)
 
 
 def _density(aims: Tensor) -> Tensor:

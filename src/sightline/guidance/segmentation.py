@@ -12,6 +12,7 @@ from sightline.attribution.explainer import evaluation_mode
 from sightline.errors import SettingsError
 from sightline.guidance.guidance import Guidance, GuidanceSettings, check_regions, classification_loss
 from sightline.guidance.saliency_loss import known_mean, saliency_loss
+from sightline.guidance.sharing import found
 from sightline.metrics.mask_overlap import THRESHOLDS, best_threshold, overlap
 from sightline.regions import known, resize_region
 from sightline.types import Answer, Batch, Guided
@@ -62,7 +63,7 @@ class Segmentation(Guidance):
         loss = known_mean(saliency_loss(answer.maps, regions, "bce"), seen)
         parts = {
             "classification": classification_loss(answer.logits, labels),
-            "segmentation": loss if bool(seen.any()) else loss.new_full((), torch.nan),
+            "segmentation": loss if found(seen) else loss.new_full((), torch.nan),
         }
         return Guided(answer.logits, loss, {name: part.detach() for name, part in parts.items()})
 

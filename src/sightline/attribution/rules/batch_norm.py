@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sightline.attribution.drawing import Drawing
+from sightline.attribution.rules.shared_statistics import AddUp, move_statistics, shared_statistics
 from sightline.errors import ShapeError
 
 _backward = torch.ops.aten.native_batch_norm_backward.default
@@ -32,6 +33,7 @@ class Norm:
         bias: `(C,)` or None for zeros.
         training: normalise by the statistics of the batch.
         eps: added to the variance.
+        add_up: adds up over the processes that share the batch, for its statistics; None where this one has all of it.
     """
 
     mean: Tensor | None
@@ -40,6 +42,7 @@ class Norm:
     bias: Tensor | None
     training: bool
     eps: float
+    add_up: AddUp | None = None
 
 
 class Merged(Protocol):
@@ -69,6 +72,8 @@ def batch_norm(
     Raises:
         ShapeError: a single value a channel is to be normalised by its own statistics.
     """
+    if norm.training and norm.add_up is not None:
+        return _by_shared_statistics(x, norm, momentum, drawing, ends, layer)
     if not x.numel():  # on an empty batch torch's kernel for the backward divides by zero and ends the process
         return F.batch_norm(x, norm.mean, norm.var, norm.weight, norm.bias, norm.training, momentum, norm.eps)
     if norm.training and x.numel() == x.shape[1]:
@@ -78,9 +83,18 @@ def batch_norm(
     return y
 
 
-def channel_scale(x: Tensor, running_var: Tensor | None, weight: Tensor | None, training: bool, eps: float) -> Tensor:
+def channel_scale(
+    x: Tensor,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    training: bool,
+    eps: float,
+    add_up: AddUp | None = None,
+) -> Tensor:
     """Factor that batch normalisation applies to each channel of `x`, `(C,)`, differentiable in `x` and `weight`."""
-    if training or running_var is None:
+    if training and add_up is not None:
+        variance = shared_statistics(x, add_up)[1]
+    elif training or running_var is None:
         dims = [d for d in range(x.ndim) if d != 1]
         variance = x.float().var(dims, unbiased=False) if x.dtype != torch.float64 else x.var(dims, unbiased=False)
     else:
@@ -91,6 +105,56 @@ def channel_scale(x: Tensor, running_var: Tensor | None, weight: Tensor | None, 
 
 def _over_channels(value: Tensor, like: Tensor) -> Tensor:
     return value.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))
+
+
+def _by_shared_statistics(
+    x: Tensor, norm: Norm, momentum: float, drawing: Drawing, ends: bool, layer: Merged | None
+) -> Tensor:
+    with torch._C.DisableTorchFunction():  # what statistics are made of has no rule
+        centre, variance, count = shared_statistics(x, norm.add_up)  # type: ignore[arg-type]
+        move_statistics(norm.mean, norm.var, (centre, variance, count), momentum)
+        inverse = torch.rsqrt(variance + norm.eps)
+        y: Tensor = _Affine.apply(x, norm.weight, norm.bias, centre, inverse, drawing, ends, layer)  # type: ignore[no-untyped-call]
+        return y
+
+
+class _Affine(torch.autograd.Function):
+    """`(x - centre) * inverse * weight + bias`; an explanation is passed to `x` alone, by the scale."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        centre: Tensor,
+        inverse: Tensor,
+        drawing: Drawing,
+        ends: bool,
+        layer: Merged | None,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, bias, centre, inverse)
+        ctx.drawing, ctx.ends, ctx.layer = drawing, ends, layer
+        scale = inverse if weight is None else weight * inverse
+        shift = -centre * scale if bias is None else bias - centre * scale
+        return torch.addcmul(_over_channels(shift, x), x, _over_channels(scale, x))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, centre, inverse = ctx.saved_tensors
+        scale = inverse if weight is None else weight * inverse
+        if ctx.drawing.active:
+            merged = ctx.layer is not None and ctx.layer.merged
+            return g if merged else None if ctx.ends else g * _over_channels(scale, g), *(None,) * 7
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        wide = g.to(inverse.dtype)
+        to_bias = wide.sum(axes)  # (C,)
+        product = (wide * (x - _over_channels(centre, x))).sum(axes)
+        to_inverse = product if weight is None else product * weight
+        to_weight = None if weight is None else (product * inverse).to(weight.dtype)
+        to_x = g * _over_channels(scale, g)
+        own = None if bias is None else to_bias.to(bias.dtype)
+        return to_x, to_weight, own, -to_bias * scale, to_inverse, None, None, None
 
 
 class _BatchNorm(torch.autograd.Function):

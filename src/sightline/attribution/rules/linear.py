@@ -12,6 +12,7 @@ from torch import Tensor
 from sightline.attribution.composites import AlphaBeta, Epsilon, Gamma, Rule, ZPlus
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules.batch_norm import Norm, channel_scale
+from sightline.attribution.rules.shared_statistics import shared_statistics
 from sightline.attribution.rules.switch import switch
 
 
@@ -59,8 +60,10 @@ class LinearLayer:
             return y, weight, bias
         norm: Norm = self.norm  # type: ignore[assignment]
         axis: int = self.map.outputs  # type: ignore[assignment]
-        scale = channel_scale(y, norm.var, norm.weight, norm.training, norm.eps).to(weight.dtype)  # (out,)
-        if norm.training or norm.mean is None:
+        scale = channel_scale(y, norm.var, norm.weight, norm.training, norm.eps, norm.add_up).to(weight.dtype)  # (out,)
+        if norm.training and norm.add_up is not None:
+            mean = shared_statistics(y, norm.add_up)[0]
+        elif norm.training or norm.mean is None:
             mean = y.mean([d for d in range(y.ndim) if d != 1])
         else:
             mean = norm.mean.to(weight.dtype)

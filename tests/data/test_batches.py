@@ -290,3 +290,37 @@ def test_leaving_early_ends_the_threads(cohort: Cohort) -> None:
     next(iterator)
     iterator.close()  # type: ignore[attr-defined]
     assert list(iterator) == []
+
+
+@pytest.mark.parametrize(("processes", "parts"), [(2, 1), (3, 1), (1, 2), (2, 2)])
+def test_processes_share_each_batch_without_overlap(cohort: Cohort, processes: int, parts: int) -> None:
+    made = shuffled(cohort, batch_size=5, epoch=2, drop_last=True)
+    whole = list(made)
+    shared = [list(replace(made, share=(rank, processes), parts=parts)) for rank in range(processes)]
+    places = replace(made, share=(0, processes), parts=parts).shares(5)
+    sizes = [len(share) for part in places for share in part]
+    assert max(sizes) - min(sizes) <= 1
+    assert [place for part in places for share in part for place in share] == [0, 1, 2, 3, 4]
+    for number, batch in enumerate(whole):
+        own = [iter(range(len(each[number].cases))) for each in shared]
+        for place, rank in ((p, r) for part in places for r, share in enumerate(part) for p in share):
+            at = next(own[rank])
+            assert shared[rank][number].cases[at] == batch.cases[place]
+            assert torch.equal(shared[rank][number].images[at], batch.images[place])
+    assert sorted(name for each in shared for batch in each for name in batch.cases) == sorted(
+        name for batch in whole for name in batch.cases
+    )
+
+
+def test_processes_take_whole_batches_in_turns(cohort: Cohort) -> None:
+    whole = list(shuffled(cohort))
+    turns = [replace(shuffled(cohort), start=rank, stride=2) for rank in range(2)]
+    assert [len(each) for each in turns] == [2, 1]
+    assert all(same(a, b) for a, b in zip(turns[0], whole[::2], strict=True))
+    assert all(same(a, b) for a, b in zip(turns[1], whole[1::2], strict=True))
+
+
+def test_a_share_of_nothing_is_refused(cohort: Cohort) -> None:
+    for wrong in ({"share": (2, 2)}, {"share": (-1, 2)}, {"parts": 0}, {"stride": 0}):
+        with pytest.raises(SettingsError, match=r"share must be \(process, processes\)"):
+            replace(shuffled(cohort), **wrong)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -17,7 +18,14 @@ from sightline.types import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class Batches(ABC):
-    """The batches of one epoch, to iterate over any number of times; `batches` makes one and explains the fields."""
+    """The batches of one epoch, to iterate over any number of times; `batches` makes one and explains the fields.
+
+    Attributes:
+        share: which process this is, from 0, and of how many: of each batch it has its share and no other's. The order
+            is the same in all processes, whatever their number.
+        parts: that a batch is processed in, one after the other; of each the process has its share.
+        stride: from `start` on, each how manieth batch there is.
+    """
 
     cohort: Cohort
     batch_size: int
@@ -27,6 +35,9 @@ class Batches(ABC):
     bias: Bias = "on"
     workers: int = 0
     drop_last: bool = False
+    share: tuple[int, int] = (0, 1)
+    parts: int = 1
+    stride: int = 1
 
     def __post_init__(self) -> None:
         least = min(self.workers, self.epoch, self.start, self.seed or 0)
@@ -37,6 +48,11 @@ class Batches(ABC):
             )
         if not self.cohort.cases:
             raise DataError("no images: the cohort is empty")
+        if not 0 <= self.share[0] < self.share[1] or self.parts < 1 or self.stride < 1:
+            raise SettingsError(
+                f"share must be (process, processes), parts and stride at least 1, "
+                f"got {self.share}, {self.parts} and {self.stride}"
+            )
 
     @property
     def total(self) -> int:
@@ -45,7 +61,11 @@ class Batches(ABC):
         return full + (rest > 0 and not self.drop_last)
 
     def __len__(self) -> int:
-        return max(self.total - self.start, 0)
+        return len(self._numbers)
+
+    @property
+    def _numbers(self) -> range:
+        return range(self.start, self.total, self.stride)
 
     def at(self, epoch: int, start: int = 0) -> Self:
         """Return the batches of another epoch from batch `start` on; prepared images are shared."""
@@ -53,8 +73,18 @@ class Batches(ABC):
 
     def __iter__(self) -> Iterator[Batch]:
         order = self._order()
-        chunks = [order[b * self.batch_size : (b + 1) * self.batch_size] for b in range(self.start, self.total)]
-        return _ahead(self.make, chunks, self.workers)
+        chunks = [order[b * self.batch_size : (b + 1) * self.batch_size] for b in self._numbers]
+        return _ahead(self.make, [self._own(chunk) for chunk in chunks], self.workers)
+
+    def shares(self, count: int) -> list[list[range]]:
+        """Tell which images of a batch of `count` each process has, by their place in it: part by part."""
+        return [evenly(part, self.share[1]) for part in evenly(range(count), self.parts)]
+
+    def _own(self, chunk: Sequence[int]) -> Sequence[int]:
+        rank, of = self.share
+        if of == 1:
+            return chunk
+        return [chunk[place] for part in self.shares(len(chunk)) for place in part[rank]]
 
     @abstractmethod
     def make(self, indices: Sequence[int]) -> Batch:
@@ -67,6 +97,12 @@ class Batches(ABC):
     def _order(self) -> Sequence[int]:
         count = len(self.cohort.cases)
         return range(count) if self.seed is None else self.generator(self.seed).permutation(count).tolist()
+
+
+def evenly(places: range, count: int) -> list[range]:
+    """Cut places into `count` pieces in a row whose lengths differ by one at most."""
+    ends = [-(-len(places) * piece // count) for piece in range(count + 1)]
+    return [places[start:end] for start, end in pairwise(ends)]
 
 
 def check_variants(cohort: Cohort, bias: Bias) -> None:

@@ -14,7 +14,7 @@ from types import ModuleType
 from sightline import __version__
 from sightline.cli.allocation import keep_freed_memory
 from sightline.cli.parser import Parser
-from sightline.cli.stopping import UsageError
+from sightline.cli.stopping import SaidElsewhereError, UsageError
 from sightline.cli.talk import start_logging
 from sightline.errors import SightlineError
 
@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = "-v" in words or "--verbose" in words
     try:
         return _run(words)
+    except SaidElsewhereError as error:
+        return error.exit_code
     except SightlineError as error:
         return _fail(error, getattr(error, "exit_code", 2), verbose=verbose)
     except KeyboardInterrupt:

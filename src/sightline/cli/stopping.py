@@ -13,6 +13,18 @@ class RunFailedError(SightlineError):
     exit_code = 1
 
 
+class SaidElsewhereError(SightlineError):
+    """Another process of the same work says what went wrong.
+
+    Args:
+        exit_code: of the process.
+    """
+
+    def __init__(self, *, exit_code: int) -> None:
+        super().__init__("another process says why")
+        self.exit_code = exit_code
+
+
 class StoppedError(SightlineError):
     """A signal stopped the work, which can be continued.
 

@@ -10,13 +10,15 @@ from sightline.cli.stopping import RunFailedError, StoppedError
 from sightline.cli.talk import Stage
 from sightline.errors import RunError
 from sightline.runs import RunFolder
-from sightline.training import TrainSettings, train
+from sightline.training import Processes, TrainSettings, train
 
 _INTERRUPTED = 75  # resumable, as SLURM's --requeue takes it
 _EXIT_CODES = {"SIGINT": 130, "SIGTERM": _INTERRUPTED, "SIGUSR1": _INTERRUPTED}
 
 
-def train_in_stages(settings: TrainSettings, folder: Path, stage: Stage, *, resume: bool = False) -> RunFolder:
+def train_in_stages(
+    settings: TrainSettings, folder: Path, stage: Stage, *, resume: bool = False, processes: Processes | None = None
+) -> RunFolder:
     """Train into a run folder, or continue there.
 
     The first Ctrl-C, SIGTERM or SIGUSR1 finishes the step and saves; a second one stops at once.
@@ -26,6 +28,7 @@ def train_in_stages(settings: TrainSettings, folder: Path, stage: Stage, *, resu
         folder: of the run.
         stage: begins the stage of this run.
         resume: continue what is there.
+        processes: that train together.
 
     Raises:
         StoppedError: by a signal; the run can be continued.
@@ -34,7 +37,14 @@ def train_in_stages(settings: TrainSettings, folder: Path, stage: Stage, *, resu
     """
     with _stop_on_signals() as stopped_by:
         try:
-            run = train(settings, folder, resume=resume, advance=stage(settings.name), stop=lambda: bool(stopped_by()))
+            run = train(
+                settings,
+                folder,
+                resume=resume,
+                advance=stage(settings.name) if processes is None or processes.first else None,
+                stop=lambda: bool(stopped_by()),
+                processes=processes,
+            )
         except RunError as error:
             status = RunFolder(folder).status
             if status.get("state") == "failed" and status.get("reason") == str(error).splitlines()[0]:

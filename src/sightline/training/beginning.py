@@ -9,16 +9,17 @@ from sightline.errors import RunError
 from sightline.plain import to_plain
 from sightline.runs import RunFolder, write_json, write_text
 from sightline.training.environment import describe_environment
+from sightline.training.processes import Processes
 from sightline.yaml12 import dump
 
 _NO_MATTER = frozenset({".data.cache_dir", ".data.cache_mib", ".data.workers"})  # to the result
 
 
-def begin_run(settings: object, folder: Path) -> RunFolder:
+def begin_run(settings: object, folder: Path, processes: Processes | None = None) -> RunFolder:
     """Make the folder of a run, with its settings and what it runs on."""
     run = RunFolder.create(folder)
     write_text(run.path / "config.yaml", dump(to_plain(settings)))  # first: it makes the folder a run
-    write_json(run.path / "environment.json", describe_environment())
+    write_json(run.path / "environment.json", describe_environment(processes))
     return run
 
 
@@ -36,6 +37,25 @@ def begun_run(settings: object, folder: Path) -> RunFolder | None:
     for unfinished in folder.rglob(".*.part"):  # writes that a kill cut off
         unfinished.unlink()
     return run
+
+
+def to_resume(settings: object, folder: Path) -> RunFolder | None:
+    """Return the run to resume, or None where nothing was begun yet and a new one may begin.
+
+    Raises:
+        RunError: it was begun with other settings, or the folder holds something else.
+    """
+    run = begun_run(settings, folder)
+    if run is None:
+        RunFolder.check_free(folder)  # before the images are read
+    return run
+
+
+def note_failure(run: RunFolder, error: BaseException) -> None:
+    """Write down why a run ended."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    write_json(run.path / "status.json", {**run.status, "state": state, "reason": reason})
 
 
 def _change(before: Any, after: Any, key: str = "") -> str:  # noqa: ANN401 - a plain value, and a setting

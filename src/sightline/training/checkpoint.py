@@ -1,13 +1,16 @@
 """Everything a training needs to go on as if it had never stopped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sightline.errors import RunError
 from sightline.runs import atomic_path
+from sightline.training.reproducible import seed_of
 
 
 @dataclass
@@ -36,26 +39,45 @@ class Progress:
     waited: int = 0
     factor: float = 1.0
 
+    def improves(self, objective: float) -> bool:
+        """Count an epoch, and tell whether its objective on the validation split is the best of the stage so far."""
+        self.stale, self.waited = self.stale + 1, self.waited + 1
+        if not objective < self.best:
+            return False
+        self.best, self.stale, self.waited = objective, 0, 0
+        return True
+
     def begin_stage(self, epochs: int) -> None:
         """Go on to the next stage, after so many epochs of the one before."""
         self.stage, self.began, self.epochs = self.stage + 1, self.step, self.epochs + epochs
         self.best, self.stale, self.waited, self.factor = float("inf"), 0, 0, 1.0
 
 
-def save_checkpoint(path: Path, parts: dict[str, Any], progress: Progress, device: torch.device) -> None:
-    """Write the state of each part, the progress and torch's random state, atomically.
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """State of torch's generators, that of the CPU and of the device, in this process."""
+    state = {"random": torch.random.get_rng_state()}
+    return state | {"random_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def save_checkpoint(
+    path: Path,
+    parts: dict[str, Any],
+    progress: Progress,
+    device: torch.device,
+    others: Sequence[dict[str, Tensor]] = (),
+) -> None:
+    """Write the state of each part, the progress and torch's random states, atomically.
 
     Args:
         path: of the file.
         parts: what has `state_dict` and `load_state_dict`, by name.
         progress: so far.
         device: that the training runs on.
+        others: from `random_state`, of each further process.
     """
     state = {name: part.state_dict() for name, part in parts.items()}
     state["progress"] = vars(progress)
-    state["random"] = torch.random.get_rng_state()
-    if device.type == "cuda":
-        state["random_cuda"] = torch.cuda.get_rng_state(device)
+    state |= random_state(device) | {"random_of_others": list(others)}
     with atomic_path(path) as temporary:
         torch.save(state, temporary)
 
@@ -72,8 +94,17 @@ def read_progress(path: Path) -> Progress:
         raise _unusable(path, error) from error
 
 
-def load_checkpoint(path: Path, parts: dict[str, Any], device: torch.device) -> Progress:
+def load_checkpoint(
+    path: Path, parts: dict[str, Any], device: torch.device, *, seed: int = 0, rank: int = 0
+) -> Progress:
     """Restore what `save_checkpoint` wrote.
+
+    Args:
+        path: of the file.
+        parts: as they were saved, by name.
+        device: that the training runs on.
+        seed: of the run; a process that there was none of draws anew from it and the step.
+        rank: of this process.
 
     Raises:
         RunError: the file is not a checkpoint, or of another model.
@@ -83,9 +114,13 @@ def load_checkpoint(path: Path, parts: dict[str, Any], device: torch.device) -> 
         for name, part in parts.items():
             part.load_state_dict(state[name])
         progress = Progress(**state["progress"])
-        torch.random.set_rng_state(state["random"].cpu())
-        if device.type == "cuda" and "random_cuda" in state:
-            torch.cuda.set_rng_state(state["random_cuda"].cpu(), device)
+        states = [state, *state.get("random_of_others", ())]
+        if rank < len(states):
+            torch.random.set_rng_state(states[rank]["random"].cpu())
+            if device.type == "cuda" and "random_cuda" in states[rank]:
+                torch.cuda.set_rng_state(states[rank]["random_cuda"].cpu(), device)
+        else:
+            torch.random.manual_seed(seed_of(seed, rank, progress.step))
     except Exception as error:
         raise _unusable(path, error) from error
     return progress

@@ -1,8 +1,9 @@
 """The training loop, from top to bottom."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,22 @@ from sightline.attribution.explainer import evaluation_mode
 from sightline.data import Batches, check_cohort, raise_on_problems
 from sightline.errors import RunError
 from sightline.guidance import make_guidance
+from sightline.guidance.sharing import Share, sharing
 from sightline.models import build_model, load_weights, save_weights
 from sightline.runs import RunFolder, write_json
-from sightline.training.beginning import begin_run, begun_run
-from sightline.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
-from sightline.training.data import Data, prepare_data
+from sightline.training.beginning import begin_run, note_failure, to_resume
+from sightline.training.checkpoint import Progress, load_checkpoint, random_state, read_progress, save_checkpoint
+from sightline.training.data import Data, lay_channels_last, moved, prepare_data, stage_batches
 from sightline.training.environment import find_device
 from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
+from sightline.training.processes import Processes, is_lost
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
 from sightline.training.stages import Stage, only_training, training_mode
-from sightline.training.tracking import Tracker
+from sightline.training.step import Gradients
+from sightline.training.tracking import Tracker, note
 from sightline.training.validation import validate
+from sightline.training.words import scores_in_words, step_in_words
 from sightline.types import Batch
 
 _log = logging.getLogger(__name__)
@@ -40,60 +45,72 @@ def train(
     resume: bool = False,
     advance: Advance | None = None,
     stop: Callable[[], bool] | None = None,
+    processes: Processes | None = None,
 ) -> RunFolder:
     """Train a classifier into a run folder.
 
     On one machine the same settings give the same weights, also when the training was killed in between and resumed.
+    The number of processes is none of the settings: `Gradients` says what it changes.
 
     Args:
         settings: what to do.
         folder: of the run; new, or with `resume` one that was begun with these settings.
         resume: go on from the last checkpoint; a finished run is returned as it is.
         advance: told after each step how many are done, how many there are, and the latest values in words.
-        stop: asked after each step; True saves a checkpoint and returns with the status `interrupted`.
+        stop: asked after each step; True, in any process, saves a checkpoint and returns with the status `interrupted`.
+        processes: that train together, each by this call, on a folder that all of them see; see `joined`.
 
     Returns:
         The run, with `status` `done` or `interrupted`.
 
     Raises:
         DataError: the cohort cannot be used; nothing has been written then.
-        SettingsError: the model or the device is not there, or the guidance cannot guide this model; nothing has been
-            written then.
+        SettingsError: the model or the device is not there, the guidance cannot guide this model, or the batches cannot
+            be shared; nothing has been written then.
         RunError: the folder is taken, holds other settings, or the loss is no longer finite.
     """
-    run = begun_run(settings, folder) if resume else None
+    processes = processes or Processes()
+    run = processes.together(
+        lambda: to_resume(settings, folder) if resume else RunFolder.check_free(folder), first_only=True
+    )
     if run is not None and run.status.get("state") == "done":
         return run
+    data, device = processes.together(lambda: (prepare_data(settings), find_device(settings.device, processes)))
     if run is None:
-        RunFolder.check_free(folder)  # before the images are read
-    data, device = prepare_data(settings), find_device(settings.device)
-    if run is None:
-        raise_on_problems(check_cohort(data.cohort, pixels=True))
-    with reproducible(settings.seed, device):
-        training = _Training(settings, RunFolder(folder), data, device)
+        processes.together(lambda: raise_on_problems(check_cohort(data.cohort, pixels=True)), first_only=True)
+    with reproducible(settings.seed, device, processes.rank):
+        training = processes.together(lambda: _Training(settings, RunFolder(folder), data, device, processes))
         if run is None:
-            training.try_out()
-            run = begin_run(settings, folder)  # not before the model could be built, and guided
+            processes.together(training.try_out)
+            # not before the model could be built, and guided
+            run = processes.together(lambda: begin_run(settings, folder, processes), first_only=True)
         try:
             finished = training.run(advance, stop)
         except BaseException as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            write_json(run.path / "status.json", {**run.status, "state": state, "reason": reason})
+            if not (processes.several and is_lost(error)):
+                note_failure(run, error)
             raise
-    _log.info("run %s: %s", run.path.name, "done" if finished else "interrupted; continue it with --resume")
+    if processes.first:
+        _log.info("run %s: %s", run.path.name, "done" if finished else "interrupted; continue it with --resume")
     return run
 
 
 class _Training:
     """One training under way: the parts that change, and the loop over them."""
 
-    def __init__(self, settings: TrainSettings, run: RunFolder, data: Data, device: torch.device) -> None:
+    def __init__(
+        self, settings: TrainSettings, run: RunFolder, data: Data, device: torch.device, processes: Processes
+    ) -> None:
         self.settings, self.run_folder, self.data, self.device = settings, run, data, device
+        self.processes, self.log = processes, run if processes.first else None
         model = build_model(settings.model, num_classes=data.cohort.num_classes, seed=settings.seed)
         self.model = model.to(self.device)
+        if settings.channels_last:
+            lay_channels_last(self.model)
         self.stages = list(settings.all_stages.items())
         self.progress = Progress()
+        for _, stage in self.stages:
+            self._batches(stage)  # which are large enough
 
     @property
     def evaluated(self) -> nn.Module:
@@ -109,12 +126,12 @@ class _Training:
     @property
     def steps(self) -> int:
         """Steps in all: those done before this stage, its own, and those of the stages to come."""
-        to_come = (stage.epochs * self._train_batches(stage).total for _, stage in self.stages[self.progress.stage :])
+        to_come = (stage.epochs * self._batches(stage).total for _, stage in self.stages[self.progress.stage :])
         return self.progress.began + sum(to_come)
 
     def try_out(self) -> None:
         """Guide two images in each stage, as in validation: what does not fit is found before anything is written."""
-        batch = self._moved(next(iter(self.data.train)))
+        batch = moved(next(iter(self.data.train)), self.device)
         few = (batch.images[:2], batch.labels[:2], batch.regions[:2])
         for _, stage in self.stages:
             guidance = make_guidance(stage.guidance).to(self.device)
@@ -126,7 +143,7 @@ class _Training:
         resumed = self.run_folder.checkpoint.is_file()
         if resumed:
             self.progress = read_progress(self.run_folder.checkpoint)
-        with Tracker(self.run_folder, self.progress.lines, tensorboard=self.settings.tensorboard) as tracker:
+        with Tracker(self.log, self.progress.lines, tensorboard=self.settings.tensorboard) as tracker:
             while self.progress.stage < len(self.stages):
                 name, stage = self.stages[self.progress.stage]
                 with only_training(self.model, stage.trains):
@@ -135,26 +152,33 @@ class _Training:
                     if not self._loop(name, stage, tracker, advance, stop):
                         return False
                 self._end(name, stage)
-        save_weights(self.model, self.run_folder.weights)
+        if self.processes.first:
+            save_weights(self.model, self.run_folder.weights)
         self._status("done", self.progress.step)
+        self.processes.everyone(None)  # none says that it is done before the weights are there
         return True
 
     def _begin(self, name: str, stage: Stage, *, resumed: bool) -> None:
         """Make the parts of a stage, or take them up where the checkpoint left them."""
-        self.optim = stage.optim or self.settings.optim
+        s = self.settings
+        self.optim = stage.optim or s.optim
         self.model.zero_grad()  # what is frozen now would keep its last gradient, and clipping would count it
-        self.batches = self._train_batches(stage)
+        self.batches = self._batches(stage)
         self.guidance = make_guidance(stage.guidance).to(self.device)
         self.optimiser = make_optimiser(self.model, self.optim, self.guidance)
         self.average = make_average(self.model, self.optim)
+        self.gradients = Gradients(self.model, self.guidance, self.processes, s.precision, s.sync_batch_norm)
         if resumed:
-            self.progress = load_checkpoint(self.run_folder.checkpoint, self.parts, self.device)
+            file, rank = self.run_folder.checkpoint, self.processes.rank
+            self.progress = load_checkpoint(file, self.parts, self.device, seed=s.seed, rank=rank)
             _log.info("resuming at step %d of %d", self.progress.step, self.steps)
             return
         if name:
             _log.info("stage %s (%d of %d)", name, self.progress.stage + 1, len(self.stages))
-        measured = self.guidance.prepare(self.model, map(self._moved, self.batches.at(self.progress.epochs)))
-        self._note(name, "calibration", measured)
+        everyone = self.processes.everyone if self.processes.several else None
+        with sharing(everyone and Share(0, self.batches.batch_size, everyone)):
+            measured = self.guidance.prepare(self.model, map(self._moved, self.batches.at(self.progress.epochs)))
+        note(self.log, name, "calibration", measured)
         if self.progress.stage:
             self._save()
 
@@ -165,7 +189,8 @@ class _Training:
         per_epoch, steps = self.batches.total, self.steps
         end = self.progress.began + stage.epochs * per_epoch
         self._status("running", steps)
-        while self.progress.step < end and not self._is_stale(stage):
+        patience = math.inf if stage.patience is None else stage.patience
+        while self.progress.step < end and self.progress.stale < patience:
             epoch, start = divmod(self.progress.step - self.progress.began, per_epoch)
             number = self.progress.epochs + epoch
             where: dict[str, Any] = {"epoch": number + 1} | ({"stage": name} if name else {})
@@ -177,23 +202,24 @@ class _Training:
                 self.progress.lines += 1
                 tracker.write(where | {"step": self.progress.step, **values})
                 if advance is not None:
-                    advance(self.progress.step, steps, _in_words(name, epoch + 1, stage.epochs, values))
+                    advance(self.progress.step, steps, step_in_words(name, epoch + 1, stage.epochs, values))
                 if (self.progress.step - self.progress.began) % per_epoch == 0:
                     break  # the epoch's checkpoint follows its validation
-                if stop is not None and stop():
+                stopped, due = self._asked(stop, time.monotonic() - saved >= self.settings.checkpoint_seconds)
+                if stopped:
                     self._save()
                     self._status("interrupted", steps)
                     return False
-                if time.monotonic() - saved >= self.settings.checkpoint_seconds:
+                if due:
                     self._save()
                     saved = time.monotonic()
             if scores := self._validate(name):
                 self.progress.lines += 1
                 tracker.write(where | {"step": self.progress.step, **scores})
-            _log.info("epoch %d/%d  %s", epoch + 1, stage.epochs, _scores_in_words(scores))
+            _log.info("epoch %d/%d  %s", epoch + 1, stage.epochs, scores_in_words(scores))
             self._save()
             saved = time.monotonic()
-            stopped = self.progress.step < steps and stop is not None and stop()
+            stopped = self.progress.step < steps and self._asked(stop)[0]
             self._status("interrupted" if stopped else "running", steps)
             if stopped:
                 return False
@@ -202,38 +228,38 @@ class _Training:
     def _end(self, name: str, stage: Stage) -> None:
         """Put the weights that are kept into the model, and go on to the next stage."""
         best = self.run_folder.best_of(name)
+        self.processes.alike(self.model, self.evaluated)
         if self.settings.select == "best" and best.is_file():
             load_weights(self.model, best)
         else:
             self.model.load_state_dict(self.evaluated.state_dict())
         if self.data.val is not None:
-            self._note(name, "settled", self.guidance.finish(self.model, map(self._moved, self.data.val)))
+            note(self.log, name, "settled", self.guidance.finish(self.model, map(self._moved, self.data.val)))
+            self.processes.alike(self.model)
         done = self.progress.step - self.progress.began
         self.progress.begin_stage(-(-done // self.batches.total))
 
-    def _train_batches(self, stage: Stage) -> Batches:
-        size = stage.batch_size or self.settings.data.batch_size
-        return replace(self.data.train, batch_size=min(size, len(self.data.train.cohort.cases)))
+    def _asked(self, stop: Callable[[], bool] | None, due: bool = False) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether it is time for a checkpoint by the first one's clock."""
+        told = self.processes.everyone((stop is not None and stop(), due))
+        return any(stopped for stopped, _ in told), told[0][1]
 
-    def _is_stale(self, stage: Stage) -> bool:
-        return stage.patience is not None and self.progress.stale >= stage.patience
+    def _batches(self, stage: Stage) -> Batches:
+        return stage_batches(self.data, self.settings, stage, self.processes)
 
     def _moved(self, batch: Batch) -> Batch:
-        images, labels, regions = (part.to(self.device) for part in (batch.images, batch.labels, batch.regions))
-        return replace(batch, images=images, labels=labels, regions=regions)
+        return moved(batch, self.device, channels_last=self.settings.channels_last)
 
     def _step(self, batch: Batch, steps: int) -> dict[str, float]:
         step = self.progress.step - self.progress.began
         rate = learning_rate(self.optim, step, steps, per_epoch=self.batches.total, factor=self.progress.factor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-            guided = self.guidance(self.model, batch.images, batch.labels, batch.regions)
         self.optimiser.zero_grad()
-        guided.loss.backward()
+        own = self.gradients(batch, self.batches.shares(self.batches.batch_size))
         norm = clip_gradients([*self.model.parameters(), *self.guidance.parameters()], self.optim)
-        values = {"loss": float(guided.loss.detach()), **{name: float(part) for name, part in guided.parts.items()}}
-        if not all(map(torch.isfinite, (guided.loss, norm))):
+        values = self.processes.mean(own)
+        if not self.processes.all(math.isfinite(own["loss"]) and math.isfinite(norm)):
             raise RunError(
                 f"the loss is no longer finite at step {self.progress.step + 1} "
                 f"(loss {values['loss']:.3g}, gradient norm {float(norm):.3g}); lower optim.lr"
@@ -246,37 +272,28 @@ class _Training:
     def _validate(self, name: str) -> dict[str, float]:
         if self.data.val is None:
             return {}
-        scores = validate(self.evaluated, self.data.val, self.guidance, self.data.cohort)
+        self.processes.alike(self.model, self.evaluated)
+        own = replace(self.data.val, start=self.processes.rank, stride=self.processes.count)
+        scores = validate(self.evaluated, own, self.guidance, self.data.cohort, self.processes)
         progress = self.progress
-        progress.stale, progress.waited = progress.stale + 1, progress.waited + 1
-        if scores["val_loss"] < progress.best:
-            progress.best, progress.stale, progress.waited = scores["val_loss"], 0, 0
-            save_weights(self.evaluated, self.run_folder.best_of(name))
+        if progress.improves(scores["val_loss"]):
+            if self.processes.first:
+                save_weights(self.evaluated, self.run_folder.best_of(name))
+            self.processes.everyone(None)  # the others may read them
         elif self.optim.schedule == "plateau" and progress.waited >= self.optim.plateau:
             progress.factor, progress.waited = progress.factor / 10, 0
             if (best := self.run_folder.best_of(name)).is_file():
                 load_weights(self.model, best)
         return scores
 
-    def _note(self, stage: str, what: str, values: Mapping[str, float]) -> None:
-        """Write down what a guidance measured or settled."""
-        if values:
-            write_json(self.run_folder.path / f"{what}{f'-{stage}' if stage else ''}.json", dict(values))
-            _log.info("%s: %s", what, ", ".join(f"{name} = {value:.4g}" for name, value in values.items()))
-
     def _save(self) -> None:
-        save_checkpoint(self.run_folder.checkpoint, self.parts, self.progress, self.device)
+        self.processes.alike(self.model, self.evaluated)
+        others = self.processes.everyone(random_state(self.device))[1:]
+        if self.processes.first:
+            save_checkpoint(self.run_folder.checkpoint, self.parts, self.progress, self.device, others)
 
     def _status(self, state: str, steps: int) -> None:
-        write_json(self.run_folder.path / "status.json", {"state": state, "step": self.progress.step, "steps": steps})
-
-
-def _in_words(stage: str, epoch: int, epochs: int, values: dict[str, float]) -> str:
-    shown = {"loss": values["loss"], **({"outside": values["outside"]} if "outside" in values else {})}
-    told = f"{stage}: " if stage else ""
-    return f"{told}epoch {epoch}/{epochs}  " + "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
-
-
-def _scores_in_words(scores: dict[str, float]) -> str:
-    names = {"val_loss": "validation loss", "val_macro_f1": "macro-F1", "val_outside": "relevance outside"}
-    return "  ".join(f"{label} {scores[name]:.3f}" for name, label in names.items() if name in scores)
+        if self.processes.first:
+            write_json(
+                self.run_folder.path / "status.json", {"state": state, "step": self.progress.step, "steps": steps}
+            )

@@ -13,6 +13,7 @@ class OptimSettings:
     Attributes:
         name: `adamw`, `adam`, or `sgd`.
         lr: highest learning rate, reached after the warm-up.
+        fused: update all weights in one kernel, which is faster on a GPU and may differ in the last digits.
         momentum: of `sgd`; the ISNet's papers use 0.99 at a learning rate of 1e-3.
         weight_decay: the ISNet needs none: it favours maps of zero.
         clip_norm: greatest norm of the gradient of all weights together; null for no limit.
@@ -28,6 +29,7 @@ class OptimSettings:
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 1e-3
+    fused: bool = False
     momentum: float = 0.99
     weight_decay: float = 0.0
     clip_norm: float | None = 1.0

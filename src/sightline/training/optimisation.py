@@ -20,9 +20,15 @@ def make_optimiser(model: nn.Module, settings: OptimSettings, *others: nn.Module
     """
     weights = [weight for part in (model, *others) for weight in part.parameters() if weight.requires_grad]
     if settings.name == "sgd":
-        return torch.optim.SGD(weights, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
+        return torch.optim.SGD(
+            weights,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            fused=settings.fused or None,
+        )
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(weights, lr=settings.lr, weight_decay=settings.weight_decay)
+    return kind(weights, lr=settings.lr, weight_decay=settings.weight_decay, fused=settings.fused or None)
 
 
 def learning_rate(settings: OptimSettings, step: int, steps: int, *, per_epoch: int = 1, factor: float = 1.0) -> float:

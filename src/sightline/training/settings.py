@@ -28,6 +28,11 @@ class TrainSettings:
         precision: of the forward pass; `bfloat16` is autocast.
         device: `auto` takes a GPU where there is one.
         select: weights to keep: `best` by the objective on the validation split, or `last`.
+        accumulate: parts in which each batch is processed, one after the other, to fit into memory.
+        sync_batch_norm: whether several processes normalise by the statistics of the whole batch, and not each by its
+            own share.
+        channels_last: whether images and weights lie in memory with the channels last, which GPUs with tensor cores
+            prefer.
         checkpoint_seconds: time between two checkpoints; one is written after each epoch in any case.
         tensorboard: also write TensorBoard events (extra `track`).
     """
@@ -43,6 +48,9 @@ class TrainSettings:
     precision: Literal["float32", "bfloat16"] = "float32"
     device: str = "auto"
     select: Literal["best", "last"] = "best"
+    accumulate: int = 1
+    sync_batch_norm: bool = True
+    channels_last: bool = False
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
 
@@ -55,6 +63,8 @@ class TrainSettings:
             raise SettingsError("guidance must be null where there are stages: each stage has its own")
         if self.seed < 0:
             raise SettingsError(f"seed must be at least 0, got {self.seed}")
+        if self.accumulate < 1:
+            raise SettingsError(f"accumulate must be at least 1, got {self.accumulate}")
         if self.checkpoint_seconds < 0:
             raise SettingsError(f"checkpoint_seconds must be at least 0, got {self.checkpoint_seconds}")
         if self.model.in_channels != self.data.channels:

@@ -12,6 +12,7 @@ PARSED = {
     "docs/methods/ct.md": "needs CT series; tests/cli/test_prepare_ct.py prepares phantoms",
     "docs/methods/lung_masks.md": "trains a segmenter; tests/segmenting does so on phantoms",
     # run by tests of their own
+    "docs/how_to/many_processes.md": "starts several processes; tests/training/test_processes.py does so",
     "docs/export.md:sightline export runs/isnet --format onnx": "ONNX takes its time; tests/exporting writes it",
     "docs/methods/phantoms.md:sightline prepare phantoms OUT --ct": "volumes take minutes; tests/data/phantoms",
     "docs/methods/isnet.md:sightline tune": "trains three classifiers; tests/cli/test_tune.py does so",

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from torch.distributed.run import get_args_parser
+
+from sightline.cli.main import _module
+from sightline.cli.parser import Parser
 
 from .blocks import ROOT
 
@@ -93,6 +97,18 @@ def _check_script(words: list[str]) -> None:
     assert words, "a script of the shell has words"
 
 
+def _check_started(words: list[str]) -> None:
+    """A verb of ours that a launcher starts."""
+    started = words[words.index("sightline") + 1 :]
+    parser = Parser.of(started[0], _module(started[0]))
+    assert parser.parse(started[1:]) is not None
+
+
+def _check_torchrun(words: list[str]) -> None:
+    get_args_parser().parse_args(words)
+    _check_started(words)
+
+
 _CHECKS: dict[str, Callable[[list[str]], None]] = {
     "apt-get": lambda words: None,  # names of Debian
     "gaze_methods.sh": _check_script,
@@ -101,4 +117,6 @@ _CHECKS: dict[str, Callable[[list[str]], None]] = {
     "pytest": _check_pytest,
     "python": _check_python,
     "python3": _check_python,
+    "srun": _check_started,
+    "torchrun": _check_torchrun,
 }

@@ -18,7 +18,7 @@ from pathlib import Path
 from kept import CORPUS, keep
 from targets import NAMES
 
-TIMEOUT_S, MEMORY_MIB, LONGEST = 20, 3072, 16_384  # of one input: time, memory of the process, bytes
+TIMEOUT_S, MEMORY_MIB, LONGEST = 60, 3072, 16_384  # of one input: time, memory of the process, bytes
 _HERE = Path(__file__).parent
 
 

@@ -28,7 +28,23 @@ _CORE = (
 )
 
 
-class _Loader(yaml.SafeLoader):
+class ShallowLoader(yaml.SafeLoader):
+    """Refuses what is nested without end, which takes PyYAML the square of its length, and then Python's stack."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - of PyYAML
+        """Compose what stands at an event; a `ComposerError` where it stands too deep."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, f"nested more than {_DEEPEST} levels deep", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+class _Loader(ShallowLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute; none of the 1.1 scalars
 
 
@@ -117,8 +133,6 @@ def read(text: str, source: str, *, rank: int = 0, numbered: bool = True) -> Giv
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
-    except RecursionError:
-        raise SettingsError(f"{source}: nested more than {_DEEPEST} levels deep") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None and numbered else ""

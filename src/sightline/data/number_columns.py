@@ -68,6 +68,8 @@ def read_header(path: Path, *, name: str = "") -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return [column.strip() for column in next(csv.reader(file), [])]
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{name} is not a table of comma-separated values in UTF-8: {error}") from None
 

@@ -38,6 +38,7 @@ import yaml
 from sightline.data.cohort import Case, Cohort, Task, did_you_mean
 from sightline.errors import DataError, DataNotFoundError
 from sightline.runs import write_text
+from sightline.yaml12 import ShallowLoader
 
 TABLE_NAME, SETTINGS_NAME = "cohort.csv", "cohort.yaml"
 _KEYS = ("task", "classes", "value_range", "units")
@@ -118,8 +119,10 @@ def _read_head(path: Path) -> _Head:
     if not path.is_file():
         return _Head()
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML on a date that is none; levels without end
+        value = yaml.load(path.read_text(encoding="utf-8"), ShallowLoader) or {}
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a date that is none
         raise DataError(f"{path.name}: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
         raise DataError(f"{path.name} must hold keys such as `task: multiclass`, got {type(value).__name__}")
@@ -159,6 +162,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} is not a table of comma-separated values in UTF-8: {error}") from None
     if not lines:

@@ -79,7 +79,7 @@ def read_rows(
                     )
                 if cells:
                     yield dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{title}: {path.name} is no table of {delimiter!r}-separated values: {error}") from None
 
 

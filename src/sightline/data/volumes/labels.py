@@ -54,6 +54,8 @@ def read_labels(path: Path) -> Labelled:
             header = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = header
             rows = [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} is not a table of comma-separated values in UTF-8: {error}") from None
     classes = tuple(name for name in header if ":" not in name and name not in (*_KNOWN, *_ABOUT))

@@ -78,6 +78,8 @@ def _read_table(path: Path) -> list[ReportFile]:
                     f"{path} must have the columns id and text (or report), got {', '.join(columns) or 'none'}"
                 )
             reports = [ReportFile((row["id"] or "").strip(), row[column] or "") for row in reader]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV in UTF-8: {error}") from None
     finally:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import RunError
-from sightline.runs import RunFolder, atomic_path, write_json, write_text
+from sightline.runs import RunFolder, atomic_path, is_empty, write_json, write_text
 
 
 def test_a_write_replaces_the_file_at_once(tmp_path: Path) -> None:
@@ -83,3 +83,22 @@ def test_every_file_has_its_place(tmp_path: Path) -> None:
         "evaluation/test",
         "evaluation/val-off",
     ]
+
+
+def test_a_folder_in_which_the_first_write_was_killed_is_still_free(tmp_path: Path) -> None:
+    (tmp_path / ".config.yaml.abc.part").write_text("na")
+    assert is_empty(tmp_path)
+    RunFolder.create(tmp_path)
+    (tmp_path / "notes.part").write_text("somebody's own")
+    with pytest.raises(RunError, match="exists already"):
+        RunFolder.create(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("config.yaml", "a: ["), ("status.json", '{"state"'), ("metrics.jsonl", '{"a": 1}\n{"a"\n')]
+)
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_damaged_file_of_a_run_is_named(tmp_path: Path, name: str, text: str, broken: bool) -> None:
+    (tmp_path / name).write_bytes(b"\xff\n" if broken else text.encode())
+    with pytest.raises(RunError, match=rf"{name} is damaged"):
+        getattr(RunFolder(tmp_path), name.split(".")[0])

@@ -13,12 +13,14 @@ import yaml
 
 from sightline.errors import RunError
 
+_UNFINISHED = ".part"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` that replaces it when the block ends well and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(0o644)  # mkstemp makes it private
@@ -27,6 +29,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing, or only what a killed process had not finished to write."""
+    return all(file.name.startswith(".") and file.name.endswith(_UNFINISHED) for file in folder.iterdir())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -78,7 +85,7 @@ class RunFolder:
         Raises:
             RunError: `path` exists and holds something.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and is_empty(path)):
             raise RunError(f"run folder {path} exists already; choose another name, or continue it with --resume")
 
     @classmethod
@@ -95,22 +102,32 @@ class RunFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved settings, as `config.yaml` holds them."""
-        value: dict[str, Any] = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        with self._damage_told("config.yaml"):
+            value: dict[str, Any] = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         return value
 
     @property
     def status(self) -> dict[str, Any]:
         """State (`running`, `done`, `failed`, `interrupted`), step and reason; empty before the first write."""
         file = self.path / "status.json"
-        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        with self._damage_told(file.name):
+            value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return value
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`, oldest first; a half-written last line is left out."""
         file = self.path / "metrics.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        with self._damage_told(file.name):
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else []
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    @contextmanager
+    def _damage_told(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, yaml.YAMLError) as error:  # of JSON and of characters; of YAML
+            raise RunError(f"{self.path / name} is damaged ({' '.join(str(error).split())})") from None
 
     @property
     def weights(self) -> Path:

@@ -37,7 +37,7 @@ class ShallowLoader(yaml.SafeLoader):
         """Compose what stands at an event; a `ComposerError` where it stands too deep."""
         self._depth += 1
         if self._depth > _DEEPEST:
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, f"nested more than {_DEEPEST} levels deep", mark)
         node = super().compose_node(parent, index)
         self._depth -= 1

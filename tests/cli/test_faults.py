@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from sightline.cli.main import main
-from sightline.runs import write_text
 
 
 @pytest.fixture
@@ -60,18 +59,6 @@ def test_on_a_full_disk_nothing_is_half_written_and_the_same_command_goes_on(
     assert len(contents(out)) == free
     assert main(prepare(download, out)) == 0
     assert contents(out) == whole
-
-
-def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_text(tmp_path / "a.txt", "before")
-
-    def full(*_: Any, **__: Any) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_text(tmp_path / "a.txt", "after")
-    assert contents(tmp_path) == {"a.txt": b"before"}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import RunError
 from sightline.evaluation.audit.section import Section
-from sightline.runs import atomic_path, write_json
+from sightline.runs import atomic_path, is_empty, write_json
 
 Array = NDArray[Any]
 
@@ -50,7 +50,7 @@ class Folder:
                     "--out, or replace it with --again"
                 )
             return
-        if not file.is_file() and self.path.is_dir() and any(self.path.iterdir()):
+        if not file.is_file() and self.path.is_dir() and not is_empty(self.path):
             raise RunError(f"{self.path} holds something else than an audit; choose another folder with --out")
         self._forget()
         write_json(file, wanted)

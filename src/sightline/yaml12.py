@@ -33,6 +33,13 @@ class ShallowLoader(yaml.SafeLoader):
 
     _depth = 0
 
+    def fetch_flow_collection_start(self, token: Any) -> None:  # noqa: ANN401 - of PyYAML
+        """Scan a bracket; a `ScannerError` where too many are open."""
+        if self.flow_level >= _DEEPEST:
+            mark = self.get_mark()
+            raise yaml.scanner.ScannerError(None, None, f"nested more than {_DEEPEST} levels deep", mark)
+        super().fetch_flow_collection_start(token)
+
     def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - of PyYAML
         """Compose what stands at an event; a `ComposerError` where it stands too deep."""
         self._depth += 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -96,18 +97,29 @@ def test_a_cohort_that_we_write_is_read_back(
         ("a: " + "9" * 5000, "not an int that can be read"),
         ("a: !!int x", "not an int that can be read"),
         ("a: !!float x", "not a float that can be read"),
-        ("a: " + "[" * 400 + "]" * 400, "levels deep"),
+        ("a: " + "[" * 900 + "]" * 900, "levels deep"),
+        ("a:\n " + "- " * 900 + "b", "levels deep"),
         ("a: &a [1, *a]", "levels deep"),
         (
             "a0: &a0 x\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
             "at most 10000 values",
         ),
     ],
-    ids=["digits", "int", "float", "deep", "itself", "laughs"],
+    ids=["digits", "int", "float", "brackets", "dashes", "itself", "laughs"],
 )
 def test_settings_without_end_are_refused(text: str, words: str) -> None:
     with pytest.raises(SightlineError, match=words):
         yaml12.read(text, "file.yaml")
+
+
+def test_brackets_are_not_scanned_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned, scan = [], yaml.scanner.Scanner.fetch_flow_collection_start
+    monkeypatch.setattr(
+        yaml.scanner.Scanner, "fetch_flow_collection_start", lambda *words: (scanned.append(1), scan(*words))
+    )
+    with pytest.raises(SightlineError, match="levels deep"):
+        yaml12.read("a: " + "[" * 900, "file.yaml")
+    assert len(scanned) == 50, "PyYAML takes the square of them"
 
 
 def test_more_frames_than_bytes_are_refused(tmp_path: Path) -> None:

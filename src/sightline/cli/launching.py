@@ -5,6 +5,7 @@ wrong setting, is not tried again; a process that died is: the launcher ends the
 checkpoint.
 """
 
+import atexit
 import logging
 import os
 import signal
@@ -145,13 +146,22 @@ def speaking_once(rank: int, count: int) -> Iterator[None]:
             raise
         from sightline.training.processes import is_lost
 
-        if is_lost(error):
+        lost = is_lost(error)
+        atexit.register(_leave, _LOST if lost else code)
+        if lost:
             raise SaidElsewhereError(exit_code=_LOST) from error
         if not _is_first_to_say(rank):
             raise SaidElsewhereError(exit_code=code) from error
         if _ENDED in os.environ:
             Path(os.environ[_ENDED]).write_text(str(code), encoding="utf-8")
         raise
+
+
+def _leave(code: int) -> None:
+    """End at once: what is left of the group would wait for processes that have ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _is_first_to_say(rank: int) -> bool:
@@ -189,7 +199,7 @@ def _surroundings(ended: Path, devices: int) -> Iterator[None]:
     added = {
         _ENDED: str(ended),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # torch 2.13 keeps it, with the addresses of the dead
-        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "120",  # a step, and a checkpoint
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "60",  # a step, and a checkpoint
         "TORCH_CPP_LOG_LEVEL": "ERROR",  # DDP advises against looking for unused weights, which a guidance may have
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // devices)),
     }

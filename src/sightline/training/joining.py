@@ -92,7 +92,7 @@ def joined(place: Place, *, device: str = "auto", strategy: Strategy = "ddp") ->
     try:
         store, _, _ = next(rendezvous(f"tcp://{place.address}" if place.address else "env://", place.rank, place.count))
         if os.environ.get("GROUP_WORLD_SIZE") == "1":  # torch 2.13 keeps the store, with the addresses of the dead
-            store = dist.PrefixStore(f"attempt_{place.restarts}", store)
+            store = dist.distributed_c10d.PrefixStore(f"attempt_{place.restarts}", store)
         backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.count)
         talk = dist.new_group(backend="gloo", timeout=_WAIT)

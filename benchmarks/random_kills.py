@@ -95,8 +95,7 @@ def attack(work: Work, kills: int, place: Path, generator: np.random.Generator) 
     first, second = place / "a" / "out", place / "b" / "out"
     for folder in (first, second):
         folder.parent.mkdir(parents=True)
-    length = ended(work.words(first), place / "a.log")
-    ended(work.words(second), place / "b.log")
+    length = min(ended(work.words(out), place / f"{out.parent.name}.log") for out in (first, second))
     whole, other = leaves(first), leaves(second)
     steady = {key for key in whole if key in other and whole[key] == other[key]}
     row, chain = Row(), 0

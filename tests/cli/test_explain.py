@@ -347,3 +347,14 @@ def test_a_run_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     told = "name a run folder, before the options: sightline explain RUN [IMAGE ...] [options]"
     assert refusal(capsys) == told
     assert refusal(capsys, "--method", "lrp", "runs/isnet") == told, "which is taken for a method"
+
+
+def test_a_map_that_is_drawn_later_is_the_same_to_the_last_digit(run: Path, tmp_path: Path) -> None:
+    words = ["explain", "-q", str(run), "--number", "9", "--method", "lrp", "--maps", "npy", "--out"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    assert main([*words, str(tmp_path / "broken-off")]) == 0
+    for folder in sorted(path for path in (tmp_path / "broken-off").iterdir() if path.is_dir())[3:4]:
+        shutil.rmtree(folder)
+    assert main([*words, str(tmp_path / "broken-off")]) == 0
+    for file in (tmp_path / "whole").rglob("*.*"):
+        assert file.read_bytes() == (tmp_path / "broken-off" / file.relative_to(tmp_path / "whole")).read_bytes()

@@ -140,7 +140,7 @@ def test_only_what_is_wanted_is_drawn(net: Counted) -> None:
     assert {(piece.case, piece.method) for piece in pieces} == wanted
     alone = {(piece.case, piece.method): piece.maps for piece in explain(net, make_batch())}
     for piece in pieces:
-        np.testing.assert_allclose(piece.maps, alone[piece.case, piece.method], rtol=1e-6)
+        np.testing.assert_array_equal(piece.maps, alone[piece.case, piece.method])
 
 
 def test_share_inside_is_of_the_region_of_the_class(net: Counted) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
@@ -41,6 +41,7 @@ class Work:
         batches_of: makes batches of some of them.
         methods: explainers by name.
         aim: what is explained.
+        batch_size: images a batch.
         maps_at_once: most maps to hold.
         folder: where they go.
         names: folder of each case.
@@ -54,6 +55,7 @@ class Work:
     batches_of: Callable[[Cohort], Iterable[Batch]]
     methods: Mapping[str, Explainer]
     aim: Aim
+    batch_size: int
     maps_at_once: int
     folder: MapFolder
     names: Mapping[str, str]
@@ -105,6 +107,7 @@ class Work:
             _source(settings, condition, model, given=bool(arguments.images)),
             methods,
             aim,
+            batch_size,
             maps_at_once,
             MapFolder(out, cohort.classes, raw=arguments.maps or "", again=arguments.again, dicom=dicom),
             names,
@@ -125,7 +128,7 @@ class Work:
         total, done = sum(map(len, missing.values())), 0
         kept = len(missing) * len(self.methods) - total
         _log.info("%d maps to draw into %s%s", total, self.folder.path, f", {kept} are there already" if kept else "")
-        cases = {case.id: case for case in self.images.cases if missing[self.names[case.id]]}
+        cases = {case.id: case for case in self._batched_with(missing)}
         if not cases:
             return
         advance(done, total)
@@ -149,6 +152,13 @@ class Work:
             self.folder.write(name, of_one, self.asked[name][method], _about(cases[case], self.images))
             done += 1
             advance(done, total, f"{method} of {case}")
+
+    def _batched_with(self, missing: Mapping[str, Sequence[str]]) -> Iterator[Case]:
+        """Yield the cases of each batch in which a map is missing: all of them, as the last digits depend on all."""
+        for start in range(0, len(self.images.cases), self.batch_size):
+            batch = self.images.cases[start : start + self.batch_size]
+            if any(missing[self.names[case.id]] for case in batch):
+                yield from batch
 
     def records(self) -> list[Record]:
         """What the `maps.json` of each case says about the methods asked for, with the name of its folder."""

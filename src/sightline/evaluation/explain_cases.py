@@ -15,7 +15,6 @@ from sightline.attribution.explainer import classify
 from sightline.attribution.streaming import images_together, part_of, parts
 from sightline.data.cohort import Task
 from sightline.errors import DataError, SettingsError, ShapeError, SightlineError
-from sightline.evaluation.explaining import rows_of
 from sightline.evaluation.given_images import spatial_axes
 from sightline.evaluation.predictions import probabilities_of
 from sightline.metrics.localisation import relevance_share_inside
@@ -85,7 +84,8 @@ def explain_cases(
         task: of the model.
         num_classes: K.
         maps_at_once: most maps that are held at a time; more are drawn in parts.
-        wanted: whether a case, by its name, is to be explained by a method.
+        wanted: whether a case, by its name, is to be explained by a method. Its batch is explained as a whole all the
+            same, since the last digits of a map depend on the others beside it: so what is drawn later is the same.
         unfit: told of a method that cannot explain this model, which is left out from there on; None raises its error.
 
     Yields:
@@ -104,14 +104,15 @@ def explain_cases(
         here = Batch(images, labels, regions, batch.cases)
         offset = _offset(model, images, task, num_classes)
         for name, explainer in list(left.items()):
-            rows = np.array([wanted(case, name) for case in batch.cases], dtype=bool)
-            if not rows.any():
+            wished = {case for case in batch.cases if wanted(case, name)}
+            if not wished:
                 continue
-            wished = rows_of(here, rows)
-            target = _target(aim, wished, num_classes, offset)
+            target = _target(aim, here, num_classes, offset)
             count = num_classes - offset if aim == "every" else 1
-            for some, classes in parts(len(wished.images), count, maps_at_once):
-                part = Batch(wished.images[some], wished.labels[some], wished.regions[some], wished.cases[some])
+            for some, classes in parts(len(images), count, maps_at_once):
+                part = Batch(images[some], labels[some], regions[some], here.cases[some])
+                if not wished.intersection(part.cases):
+                    continue
                 try:
                     explanation = _explain(explainer, model, part.images, part_of(target, some, classes))
                 except SightlineError as error:
@@ -120,7 +121,8 @@ def explain_cases(
                     unfit(name, error)
                     del left[name]
                     break
-                yield from _pieces(name, explanation, classes if aim == "every" else None, part, task, num_classes)
+                pieces = _pieces(name, explanation, classes if aim == "every" else None, part, task, num_classes)
+                yield from (piece for piece in pieces if piece.case in wished)
 
 
 def _offset(model: nn.Module, images: Tensor, task: Task, num_classes: int) -> int:

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from .browsing import FLAGS, NAMES, find_chromium
 
-settings.register_profile("sightline", deadline=None)  # the machine that checks has two busy cores
+settings.register_profile("sightline", deadline=None, max_examples=50)  # the machine that checks has two busy cores
 settings.load_profile("sightline")
 
 if "PYTEST_XDIST_WORKER" in os.environ:

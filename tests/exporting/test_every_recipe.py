@@ -22,7 +22,7 @@ from sightline.training import TrainSettings
 CLASSES = ("none", "one", "several")
 RECIPES = [name for name in recipe_names() if not name.endswith("-study")]
 SIZES = {"inception_resnet_v2": 96}  # it cannot see an image of 64 pixels
-QUICK = ("voc-vgg16", "conv3d", "body-cam")  # of which torch's exporters are done in seconds
+QUICK = ("voc-vgg16",)  # of which torch's exporters are done in seconds
 
 
 @functools.cache

@@ -74,6 +74,7 @@ def assert_alike(one: RunFolder, other: RunFolder) -> None:
     assert one.status == other.status
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_loopback")
 def test_two_processes_train_as_one_does(settings: TrainSettings, tmp_path: Path) -> None:
     alone = train(settings, tmp_path / "alone")

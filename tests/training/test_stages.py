@@ -156,9 +156,8 @@ def test_the_rate_falls_on_a_plateau_and_the_best_weights_come_back(
     assert not torch.equal(starts[6], starts[3])
 
 
-@pytest.mark.parametrize(
-    "kills", [[2, 5], pytest.param([4, 8], marks=pytest.mark.slow)]
-)  # the second stage begins with the fourth step, the third with the seventh
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [[2, 5], [4, 8]])  # stages begin with the fourth and with the seventh step
 def test_a_kill_in_any_stage_changes_nothing(make_settings: Make, tmp_path: Path, kills: list[int]) -> None:
     settings = staged(
         make_settings,

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
@@ -153,7 +153,7 @@ class Work:
             done += 1
             advance(done, total, f"{method} of {case}")
 
-    def _batched_with(self, missing: Mapping[str, Sequence[str]]) -> Iterator[Case]:
+    def _batched_with(self, missing: Mapping[str, Collection[str]]) -> Iterator[Case]:
         """Yield the cases of each batch in which a map is missing: all of them, as the last digits depend on all."""
         for start in range(0, len(self.images.cases), self.batch_size):
             batch = self.images.cases[start : start + self.batch_size]

@@ -42,19 +42,13 @@ def settings_of(recipe: str) -> TrainSettings:
 
 
 def trained(settings: TrainSettings) -> nn.Module:
-    """The network with normalisations that have seen images, as after training: logits of thousands have no digits."""
+    """The network after some steps: its normalisations have seen images, so that they do something."""
     model = build_model(settings.model, num_classes=len(CLASSES), seed=1)
-    norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0  # the statistics of these images
     data = settings.data
     size = data.volume.shape if data.volume else (data.preprocessing.size,) * 2
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(3)  # of what is dropped
         model.train()(torch.rand(2, data.channels, *size, generator=torch.Generator().manual_seed(2)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
     return model.eval()
 
 

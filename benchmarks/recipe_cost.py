@@ -113,7 +113,7 @@ def main() -> None:
             known["recipes"][name] = {"model": settings.model.name, **cost.as_dict(), **memory}
             write_json(options.output, head | {"recipes": known["recipes"]})
         told = dict(known["recipes"][name])
-        network, plain, guided = (told.pop(key) for key in ("model", "plain_mib", "guided_mib"))
+        network, plain, guided = (told.pop(key, float("nan")) for key in ("model", "plain_mib", "guided_mib"))
         cost = StepCost(**told)
         sys.stdout.write(
             f"| {name} | {network} | {cost.parameters / 1e6:.2f} | "

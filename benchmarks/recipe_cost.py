@@ -4,8 +4,8 @@
 
 Pairs of steps take turns on the same batch of noise with a square region; the figure is the median of the pairs'
 ratios, with the least and the greatest, and for a recipe in stages the mean over its stages, weighed by their epochs.
-Memory is the peak of a step beyond what was there before it, each in a process of its own after a step of warming up;
-of a recipe in stages that of the largest. What is there is read, so a run that was broken off goes on.
+Memory is the peak of a step beyond what was there before it, each in a process of its own; of a recipe in stages that
+of the largest. What is there is read, so a run that was broken off goes on.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def peak_mib(settings: TrainSettings, batch: Batch, classes: int, threads: int, 
         guidance = make_guidance(without_warm_up(stage.guidance) if guided else None).to(device)
         with only_training(model, stage.trains if guided else ()):
             training_mode(model, stage.trains if guided else ())
-            for _ in range(2):
+            for _ in range(2 if device.type == "cuda" else 1):  # on the CPU what is freed stays with the process
                 model.zero_grad()
                 before = _begin(device)
                 with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):

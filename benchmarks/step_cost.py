@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from sightline.cli.allocation import keep_freed_memory
 from sightline.guidance import BackgroundRelevance, Guidance, Unguided
 from sightline.models import ModelSettings, build_model
 from sightline.runs import write_json
@@ -160,6 +161,7 @@ def main() -> None:
     if options.profile:
         profile(cases[0], options.device, options.batch, options.size)
         return
+    keep_freed_memory()  # as `sightline train` does
     hardware = torch.cuda.get_device_name() if options.device == "cuda" else processor()
     threads = torch.get_num_threads()
     print(f"{hardware}, {threads} threads, torch {torch.__version__}, batch {options.batch} x 3 x {options.size}²")

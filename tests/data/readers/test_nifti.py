@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -77,6 +78,23 @@ def test_bytes_that_are_no_nifti_are_told_without_a_path(tmp_path: Path) -> None
     (tmp_path / "x.nii").write_text("hello")
     with pytest.raises(DataError, match=r"^x: unreadable or truncated NIfTI file \(\w+\)$"):
         load_nifti(tmp_path / "x.nii", name="x")
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
+def test_a_header_that_announces_more_than_the_file_can_hold_is_not_believed(tmp_path: Path, suffix: str) -> None:
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.eye(4))
+    image.header["dim"][1:4] = 32_000, 32_000, 32_000
+    image.header["vox_offset"] = 352
+    content = image.header.binaryblock + bytes(28)
+    (tmp_path / f"x.{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    with pytest.raises(DataError, match=r"^x: truncated NIfTI file of \d+ bytes; its header announces 32768000000352$"):
+        load_nifti(tmp_path / f"x.{suffix}", name="x")
+
+
+def test_a_volume_of_zeros_that_gzip_makes_tiny_is_read(tmp_path: Path) -> None:
+    values, _ = load_nifti(save(tmp_path / "x.nii.gz", np.zeros((200, 200, 100), np.uint8)), name="x")
+    assert values.shape == (200, 200, 100)
+    assert not values.any()
 
 
 def test_a_real_ct_is_that_of_nibabel(real: Path) -> None:

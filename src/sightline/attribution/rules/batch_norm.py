@@ -79,7 +79,7 @@ def batch_norm(
     if norm.training and x.numel() == x.shape[1]:
         raise ShapeError(f"batch normalisation in training mode needs several values a channel, got {tuple(x.shape)}")
     parts = x, norm.weight, norm.bias, norm.mean, norm.var, norm.training, momentum, norm.eps
-    y: Tensor = _BatchNorm.apply(*parts, drawing, ends, layer)  # type: ignore[no-untyped-call]
+    y: Tensor = _BatchNorm.apply(*parts, drawing, ends, layer)[0]  # type: ignore[no-untyped-call]
     return y
 
 
@@ -158,6 +158,8 @@ class _Affine(torch.autograd.Function):
 
 
 class _BatchNorm(torch.autograd.Function):
+    """Gives the inverse deviation too, `(C,)`: what the map owes to the statistics comes back by it, not by `x`."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -172,54 +174,57 @@ class _BatchNorm(torch.autograd.Function):
         drawing: Drawing,
         ends: bool,
         layer: Merged | None,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         y, batch_mean, batch_inverse = torch.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps)
         inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[arg-type, operator]
+        if not training:
+            ctx.mark_non_differentiable(inverse)
         centre = batch_mean if training else mean
         ctx.save_for_backward(x, weight, mean, var, centre, inverse)
+        ctx.set_materialize_grads(False)
         ctx.training, ctx.eps, ctx.drawing, ctx.ends, ctx.layer = training, eps, drawing, ends, layer
-        return y
+        return y, inverse
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, g: Tensor | None, to_inverse: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, centre, inverse = ctx.saved_tensors
         if ctx.drawing.active:
             merged = ctx.layer is not None and ctx.layer.merged
-            scaled = None if ctx.ends or merged else _Scaled.apply(g, x, weight, centre, inverse, ctx.training)  # type: ignore[no-untyped-call]
+            ends = g is None or ctx.ends or merged
+            scaled = None if ends else _Scaled.apply(g, weight, inverse)  # type: ignore[no-untyped-call]
             return g if merged else scaled, *(None,) * 10
-        wanted = [True, weight is not None, True]
-        grads = _backward(g, x, weight, mean, var, centre, inverse, ctx.training, ctx.eps, wanted)
-        to_bias = grads[2] if ctx.needs_input_grad[2] else None
-        return grads[0], grads[1] if ctx.needs_input_grad[1] else None, to_bias, *(None,) * 8
+        to_x = to_weight = to_bias = None
+        if g is not None:
+            wanted = [True, weight is not None, True]
+            grads = _backward(g, x, weight, mean, var, centre, inverse, ctx.training, ctx.eps, wanted)
+            to_x, to_weight, to_bias = (grads[i] if ctx.needs_input_grad[i] else None for i in range(3))
+        if to_inverse is not None and ctx.needs_input_grad[0]:  # d inverse / dx = -inverse^3 (x - mean) / count
+            slope = -to_inverse * inverse.pow(3) / (x.numel() // x.shape[1])
+            shift = _over_channels(-centre * slope, x)
+            to_x = shift.expand_as(x) if to_x is None else to_x.add_(shift)
+            to_x = torch.addcmul(to_x, x, _over_channels(slope, x))
+        return to_x, to_weight, to_bias, *(None,) * 8
 
 
 class _Scaled(torch.autograd.Function):
-    """`g * weight * inverse`, where `inverse` belongs to the batch in training mode and is a constant otherwise."""
+    """`g * weight * inverse`, each channel by its own."""
 
     @staticmethod
-    def forward(
-        ctx: Any, g: Tensor, x: Tensor, weight: Tensor | None, centre: Tensor, inverse: Tensor, training: bool
-    ) -> Tensor:
-        ctx.save_for_backward(g, x, weight, centre, inverse)
-        ctx.training = training
+    def forward(ctx: Any, g: Tensor, weight: Tensor | None, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(g, weight, inverse)
         return g * _over_channels(inverse if weight is None else weight * inverse, g)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:
-        g, x, weight, centre, inverse = ctx.saved_tensors
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        g, weight, inverse = ctx.saved_tensors
         scale = inverse if weight is None else weight * inverse
         to_g = h * _over_channels(scale, h) if ctx.needs_input_grad[0] else None
-        batch = ctx.training and ctx.needs_input_grad[1]
-        if not batch and not ctx.needs_input_grad[2]:
-            return to_g, *(None,) * 5
+        if not any(ctx.needs_input_grad[1:]):
+            return to_g, None, None
         product = _channel_products(g, h)  # (C,)
-        to_weight = product * inverse if ctx.needs_input_grad[2] else None
-        to_x = None
-        if batch:  # d inverse / dx = -inverse^3 (x - mean) / count
-            slope = -product * scale * inverse.square() / (x.numel() // x.shape[1])
-            to_x = torch.addcmul(_over_channels(-centre * slope, x), x, _over_channels(slope, x))
-        return to_g, to_x, to_weight, None, None, None
+        to_weight = product * inverse if ctx.needs_input_grad[1] else None
+        return to_g, to_weight, product if weight is None else product * weight
 
 
 def _channel_products(g: Tensor, h: Tensor) -> Tensor:

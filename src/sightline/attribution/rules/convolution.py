@@ -98,6 +98,8 @@ class _Convolution(torch.autograd.Function):
 class _Transposed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, c: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
+        if c.untyped_storage().nbytes() > c.nbytes:  # a slice, as of a concatenation, would keep the whole of it
+            c = c.clone()
         ctx.save_for_backward(c, weight)
         ctx.geometry = geometry
         back: Tensor = _convolution_backward(c, x, weight, None, *geometry.arguments, [True, False, False])[0]

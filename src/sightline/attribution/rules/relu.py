@@ -75,26 +75,33 @@ class _ReLU(torch.autograd.Function):
 class _Quotient(torch.autograd.Function):
     """`c * a / (a + epsilon)` by way of the absorbed share `w = epsilon / (a + epsilon)`, exactly 1 where `a` is 0.
 
-    The slope in `a` is not zero where `a` is: the ReLU that made `a` cuts it there.
+    Of what it computes it keeps the result `r` alone, which the rule that follows keeps anyway: `w` is made again from
+    `a`, and the slope in `a` is `c * w / (a + epsilon) = r * w / a`. Where `a` is 0 the slope given is 0, not the true
+    one: the ReLU that made `a` cuts it there.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, c: Tensor, a: Tensor, epsilon: float) -> Tensor:
-        w = a + epsilon
-        torch.div(a.new_tensor(epsilon), w, out=w)  # a division, not a reciprocal, is exactly 1 where a is 0
-        ctx.save_for_backward(c, w)
+        r = torch.addcmul(c, c, _absorbed(a, epsilon), value=-1)
+        ctx.save_for_backward(r, a)
         ctx.epsilon = epsilon  # type: ignore[attr-defined]
-        return torch.addcmul(c, c, w, value=-1)
+        return r
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        c, w = ctx.saved_tensors
+        r, a = ctx.saved_tensors
+        w = _absorbed(a, ctx.epsilon)
         to_c = torch.addcmul(h, h, w, value=-1) if ctx.needs_input_grad[0] else None
         to_a = None
-        if ctx.needs_input_grad[1]:  # dq/da = epsilon / (a + epsilon)^2 = w^2 / epsilon
-            to_a = torch.mul(c, w).mul_(h).mul_(w).div_(ctx.epsilon)
+        if ctx.needs_input_grad[1]:
+            to_a = w.mul_(r).mul_(h).div_(a.clamp(min=torch.finfo(a.dtype).tiny))
         return to_c, to_a, None
+
+
+def _absorbed(a: Tensor, epsilon: float) -> Tensor:
+    w = a + epsilon
+    return torch.div(a.new_tensor(epsilon), w, out=w)  # a division, not a reciprocal, is exactly 1 where a is 0
 
 
 class _Rectified(torch.autograd.Function):

@@ -4,6 +4,7 @@ The affine is nibabel's choice: sform before qform, and the one it falls back to
 header is passed on but that, so what a description or a name in it says stays in the file.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from sightline.data.images import Array
 from sightline.data.readers.volume import Volume, canonical, reorient
 from sightline.errors import DataError
+
+_DEFLATED = 1032  # bytes that one byte of gzip can hold at most
 
 
 def read_nifti(path: Path, *, name: str) -> Volume:
@@ -76,8 +79,11 @@ def load_nifti(path: Path, *, name: str) -> tuple[Array, Array]:
 
     try:
         image: Any = nibabel.load(path)
+        _check_size(image.dataobj, path, name)
         values: Array = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine, np.float64)
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(f"{name}: unreadable or truncated NIfTI file ({type(error).__name__})") from None
     while values.ndim > 3 and values.shape[-1] == 1:
@@ -89,3 +95,11 @@ def load_nifti(path: Path, *, name: str) -> tuple[Array, Array]:
     if values.dtype.kind not in "biuf":
         raise DataError(f"{name}: NIfTI file must hold real numbers, got {values.dtype}")
     return values.astype(values.dtype.newbyteorder("="), copy=False), affine
+
+
+def _check_size(stored: Any, path: Path, name: str) -> None:  # noqa: ANN401 - nibabel is untyped
+    """Refuse a header that announces more than the file can hold: nibabel makes room for it before it reads."""
+    announced = int(stored.offset) + math.prod(map(int, stored.shape)) * stored.dtype.itemsize
+    size = path.stat().st_size
+    if announced > size * (_DEFLATED if path.name.lower().endswith(".gz") else 1):
+        raise DataError(f"{name}: truncated NIfTI file of {size} bytes; its header announces {announced}")

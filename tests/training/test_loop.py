@@ -155,30 +155,6 @@ def test_an_existing_folder_is_refused_before_any_image_is_read(make_settings: M
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("guided", [False, True])
-def test_a_loss_that_is_not_finite_fails_the_run(make_settings: Make, tmp_path: Path, guided: bool) -> None:
-    optim = {"lr": 1e30, "warmup": 0.0, "clip_norm": None, "averaging": 0.0}
-    with pytest.raises(RunError, match=r"no longer finite at step \d .*; lower optim.lr$") as raised:
-        train(make_settings(optim=optim, guided=guided), tmp_path / "run")
-    run = RunFolder.open(tmp_path / "run")
-    assert run.status["state"] == "failed"
-    assert run.status["reason"] == str(raised.value)
-    assert not run.weights.exists()
-
-
-def test_a_gradient_that_is_not_finite_fails_the_run(
-    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Rooted(Unguided):
-        def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
-            logits = model(images)
-            return Guided(logits, (0 * logits).abs().sum().sqrt())  # 0, with the slope of a root
-
-    monkeypatch.setattr("sightline.training.loop.make_guidance", lambda settings: Rooted())
-    with pytest.raises(RunError, match=r"at step 1 \(loss 0, gradient norm nan\)"):
-        train(make_settings(), tmp_path / "run")
-
-
 def test_an_error_and_a_second_interrupt_are_written_down(make_settings: Make, tmp_path: Path) -> None:
     for error, state in ((OSError("disk full\nat once"), "failed"), (KeyboardInterrupt(), "interrupted")):
 

@@ -27,6 +27,7 @@ class Progress:
         stale: epochs since its best.
         waited: epochs since its best or since the last fall of the learning rate.
         factor: by which the learning rate has fallen in it.
+        left_out: steps in a row, up to the last one, that were left out, their loss or gradient not finite.
     """
 
     step: int = 0
@@ -38,6 +39,7 @@ class Progress:
     stale: int = 0
     waited: int = 0
     factor: float = 1.0
+    left_out: int = 0
 
     def improves(self, objective: float) -> bool:
         """Count an epoch, and tell whether its objective on the validation split is the best of the stage so far."""
@@ -50,7 +52,7 @@ class Progress:
     def begin_stage(self, epochs: int) -> None:
         """Go on to the next stage, after so many epochs of the one before."""
         self.stage, self.began, self.epochs = self.stage + 1, self.step, self.epochs + epochs
-        self.best, self.stale, self.waited, self.factor = float("inf"), 0, 0, 1.0
+        self.best, self.stale, self.waited, self.factor, self.left_out = float("inf"), 0, 0, 1.0, 0
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

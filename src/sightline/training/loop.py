@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sightline.attribution.explainer import evaluation_mode
 from sightline.data import Batches, check_cohort, raise_on_problems
@@ -22,6 +22,7 @@ from sightline.training.beginning import begin_run, note_failure, to_resume
 from sightline.training.checkpoint import Progress, load_checkpoint, random_state, read_progress, save_checkpoint
 from sightline.training.data import Data, lay_channels_last, moved, prepare_data, stage_batches
 from sightline.training.environment import find_device
+from sightline.training.not_finite import NOT_AGAIN, buffers_of, put_back, where_not_finite
 from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
 from sightline.training.processes import Processes, is_lost
 from sightline.training.reproducible import reproducible
@@ -67,7 +68,8 @@ def train(
         DataError: the cohort cannot be used; nothing has been written then.
         SettingsError: the model or the device is not there, the guidance cannot guide this model, or the batches cannot
             be shared; nothing has been written then.
-        RunError: the folder is taken, holds other settings, or the loss is no longer finite.
+        RunError: the folder is taken, holds other settings, or the loss is no longer finite, more than
+            `leave_out` times in a row.
     """
     processes = processes or Processes()
     run = processes.together(
@@ -256,18 +258,33 @@ class _Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
+        before = buffers_of(self.model, self.guidance)
         own = self.gradients(batch, self.batches.shares(self.batches.batch_size))
         norm = clip_gradients([*self.model.parameters(), *self.guidance.parameters()], self.optim)
-        values = self.processes.mean(own)
-        if not self.processes.all(math.isfinite(own["loss"]) and math.isfinite(norm)):
-            raise RunError(
-                f"the loss is no longer finite at step {self.progress.step + 1} "
-                f"(loss {values['loss']:.3g}, gradient norm {float(norm):.3g}); lower optim.lr"
-            )
+        told = {**self.processes.mean(own), "gradient_norm": float(norm), "lr": rate}
+        here = math.isfinite(own["loss"]) and math.isfinite(norm)
+        if not self.processes.all(here):
+            self._leave_out(batch, before, told, here)
+            return told | {"left_out": 1.0}
+        self.progress.left_out = 0
         self.optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return {**values, "gradient_norm": float(norm), "lr": rate}
+        return told
+
+    def _leave_out(self, batch: Batch, before: list[Tensor], told: dict[str, float], here: bool) -> None:
+        """Go back to before a step whose loss or gradient is not finite, and say why; fail after too many in a row."""
+        put_back(before, self.model, self.guidance)
+        self.optimiser.zero_grad()
+        own = "" if here else where_not_finite(self.model, self.guidance, batch, self.settings.precision)
+        why = max(self.processes.everyone(own), key=lambda told: bool(told) + (told != NOT_AGAIN))
+        step = f"step {self.progress.step + 1}"
+        what = f"(loss {told['loss']:.3g}, gradient norm {told['gradient_norm']:.3g}): {why}"
+        self.progress.left_out += 1
+        if self.progress.left_out > self.settings.leave_out:
+            raise RunError(f"the loss is no longer finite at {step} {what}; lower optim.lr")
+        if self.processes.first:
+            _log.warning("%s is left out, for its loss or gradient is not finite %s", step, what)
 
     def _validate(self, name: str) -> dict[str, float]:
         if self.data.val is None:

@@ -33,6 +33,8 @@ class TrainSettings:
             own share.
         channels_last: whether images and weights lie in memory with the channels last, which GPUs with tensor cores
             prefer.
+        leave_out: steps in a row that may be left out because their loss or gradient is not finite: the weights stay as
+            they were, and it is told where that arises; one more fails the run.
         checkpoint_seconds: time between two checkpoints; one is written after each epoch in any case.
         tensorboard: also write TensorBoard events (extra `track`).
     """
@@ -51,6 +53,7 @@ class TrainSettings:
     accumulate: int = 1
     sync_batch_norm: bool = True
     channels_last: bool = False
+    leave_out: int = 3
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False
 
@@ -65,6 +68,8 @@ class TrainSettings:
             raise SettingsError(f"seed must be at least 0, got {self.seed}")
         if self.accumulate < 1:
             raise SettingsError(f"accumulate must be at least 1, got {self.accumulate}")
+        if self.leave_out < 0:
+            raise SettingsError(f"leave_out must be at least 0, got {self.leave_out}")
         if self.checkpoint_seconds < 0:
             raise SettingsError(f"checkpoint_seconds must be at least 0, got {self.checkpoint_seconds}")
         if self.model.in_channels != self.data.channels:

@@ -214,3 +214,16 @@ def test_a_model_of_another_library_runs_unchanged(
     found = told(capsys, *words, "--parts", "performance,outside", "--out", tmp_path)
     assert [section["name"] for section in found["sections"]] == ["performance", "outside"]
     assert "unknown" not in [section["verdict"] for section in found["sections"]]
+
+
+def test_processes_share_an_audit(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["somebody:Net", demo / "cohort", "--size", 32, "--parts", PARTS, "--random-weights"]
+    out = ["--out", tmp_path / "shared"]
+    assert told(capsys, *words, *out, "--shard", "1/2") == {"folder": (tmp_path / "shared").as_posix(), "shard": "1/2"}
+    assert list((tmp_path / "shared" / "measured").glob("*/*.npz"))
+    assert not (tmp_path / "shared" / "audit.html").exists()
+    assert main(["audit", "-q", *map(str, [*words, *out]), "--shard", "2/2"]) == 0
+    assert capsys.readouterr().out.endswith("the command without --shard concludes\n")
+    whole = told(capsys, *words, "--out", tmp_path / "whole")
+    assert told(capsys, *words, *out)["sections"] == whole["sections"]
+    assert refusal(capsys, *words, *out, "--shard", "1/2", "--gate").startswith("--shard measures only")

@@ -358,3 +358,20 @@ def test_a_map_that_is_drawn_later_is_the_same_to_the_last_digit(run: Path, tmp_
     assert main([*words, str(tmp_path / "broken-off")]) == 0
     for file in (tmp_path / "whole").rglob("*.*"):
         assert file.read_bytes() == (tmp_path / "broken-off" / file.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_processes_share_the_batches(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = run, "--number", 9, "--batch-size", 2, "--maps", "npy"
+    whole = explain(capsys, *words, "--out", tmp_path / "whole")
+    parts = [explain(capsys, *words, "--out", tmp_path / "shared", "--shard", shard) for shard in ("1/2", "2/2")]
+    names = [[case["case"] for case in part["cases"]] for part in parts]
+    everyone = [case["case"] for case in whole["cases"]]
+    assert names == [[*everyone[:2], *everyone[4:6], *everyone[8:]], [*everyone[2:4], *everyone[6:8]]]
+    drawn = {file: file.stat().st_mtime_ns for file in (tmp_path / "shared").rglob("*.npy")}
+    again = explain(capsys, *words, "--out", tmp_path / "shared")
+    for one, other in zip(maps_of(whole, "lrp"), maps_of(again, "lrp"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "shared").rglob("*.npy")} == drawn
+    assert explain(capsys, *words, "--out", tmp_path / "shared", "--shard", "9/9")["cases"] == []
+    assert refusal(capsys, *words, "--shard", "1/2", "--sheet").startswith("--sheet shows all maps")
+    assert refusal(capsys, *words, "--shard", "half") == "--shard must look like 1/3, got 'half'"

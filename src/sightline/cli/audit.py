@@ -8,7 +8,8 @@
 
 MODEL is a run folder, a .pt2 or .onnx file, LIBRARY:NAME of torchvision, timm, monai or torchxrayvision, or
 package.module:attribute, a module or a callable that makes one. Nothing is downloaded. A file of an exported model can
-be asked but not looked into. Run the same command again to continue where it stopped.
+be asked but not looked into. Run the same command again to continue where it stopped. Processes that share a disk may
+divide the work by --shard 1/3, 2/3 and 3/3; the command without it then concludes.
 
 --gate ends with exit code 3 where a part finds something bad.
 """
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
-from sightline.cli.stopping import StoppedError
+from sightline.cli.stopping import StoppedError, UsageError
 from sightline.cli.talk import progress
+from sightline.shards import read_shard
 
 if TYPE_CHECKING:
     from sightline.evaluation.audit import Audit
@@ -40,6 +42,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="audit N cases at most, whole patients drawn at random")
     parser.add_argument("--parts", default="", metavar="A,B", help="parts of the audit; default: all")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: RUN/audit, or audits/MODEL")
+    parser.add_argument("--shard", metavar="I/N", help="measure only the I-th of N parts of the cases")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn; default: 0")
     parser.add_argument("--again", action="store_true", help="replace an audit with other settings")
     parser.add_argument("--gate", action="store_true", help="exit with 3 if a part finds something bad")
@@ -63,20 +66,27 @@ def run(arguments: Namespace) -> int:
     from sightline.cli.audit_contents import audit_content
     from sightline.cli.auditing import prepare
     from sightline.cli.settings import to_yaml
-    from sightline.evaluation.audit import Folder, audit
+    from sightline.evaluation.audit import Folder, audit, measure
     from sightline.evaluation.audit.parts import default_parts
     from sightline.reporting.audit_page import write_audit_page
 
+    shard = read_shard(arguments.shard) if arguments.shard else None
+    if shard is not None and (arguments.again or arguments.gate):
+        raise UsageError("--shard measures only; give --again and --gate to the command without it")
     parts = default_parts([name.strip() for name in arguments.parts.split(",") if name.strip()])
     work = prepare(arguments)
     if arguments.print_config:
         say(to_yaml(work.data).rstrip())
         return 0
     subject, material = work.open()
+    folder = Folder(work.folder)
     try:
         with progress() as stage:
             advance = stage(f"audit of {subject.name}")
-            found = audit(subject, material, parts, Folder(work.folder), again=arguments.again, progress=advance)
+            if shard is not None:
+                measure(subject, material, parts, folder, shard, progress=advance)
+                return _measured(work.folder, arguments)
+            found = audit(subject, material, parts, folder, again=arguments.again, progress=advance)
             page = work.folder / "audit.html"
             write_audit_page(
                 page,
@@ -93,6 +103,16 @@ def run(arguments: Namespace) -> int:
         say(f"\n{len(material.cases)} cases; the page: {page}, the numbers: {work.folder / 'audit.json'}")
     failed = any(section.verdict == "bad" for section in found.sections)
     return GATE if arguments.gate and failed else 0
+
+
+def _measured(folder: Path, arguments: Namespace) -> int:
+    if arguments.json:
+        say_json({"folder": folder.as_posix(), "shard": arguments.shard})
+    else:
+        say(
+            f"part {arguments.shard} of the cases is measured; {folder} holds it, the command without --shard concludes"
+        )
+    return 0
 
 
 def command_of(arguments: Namespace) -> str:

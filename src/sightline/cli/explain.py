@@ -7,7 +7,8 @@ sightline explain runs/isnet scan.dcm --dicom
 sightline explain --list
 
 Each case gets a folder with a picture a method, and a maps.json that says what was asked and what came out. Run the
-same command again to continue where it stopped.
+same command again to continue where it stopped. Processes that share a disk may divide the work by --shard 1/3, 2/3 and
+3/3; the command without it then lists all.
 """
 
 from argparse import Namespace
@@ -57,6 +58,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--sheet", action="store_true", help="also draw a contact sheet, a row a case, a column a method"
     )
+    parser.add_argument("--shard", metavar="I/N", help="draw only the I-th of N parts of the maps")
     parser.add_argument("--again", action="store_true", help="replace maps that were drawn with other settings")
     parser.add_common()
 
@@ -67,6 +69,8 @@ def run(arguments: Namespace) -> int:
         return _list(as_json=arguments.json)
     if arguments.run is None:
         raise UsageError("name a run folder, before the options: sightline explain RUN [IMAGE ...] [options]")
+    if arguments.shard and arguments.sheet:
+        raise UsageError("--sheet shows all maps; give it to the command without --shard")
     from sightline.cli.explaining import Work
     from sightline.cli.map_words import maps_table, write_sheet
     from sightline.cli.method_words import chosen_methods

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,7 @@ from sightline.evaluation.explain_cases import Aim, explain_cases, images_at_onc
 from sightline.evaluation.given_images import given_batches, given_images, spatial_axes
 from sightline.evaluation.given_volumes import as_series
 from sightline.reporting.map_folder import MapFolder, Record, folder_names
+from sightline.shards import Shard, read_shard, shard_of
 from sightline.training import TrainSettings, load_trained, open_run
 from sightline.types import Batch
 
@@ -76,6 +77,7 @@ class Work:
         out = arguments.out or run.path / "maps" / ("images" if arguments.images else str(condition))
         maps_at_once = arguments.batch_size or settings.data.batch_size
         batch_size = images_at_once(maps_at_once, aim, cohort.num_classes)
+        shard = read_shard(arguments.shard) if arguments.shard else None
         settings = replace(settings, data=replace(settings.data, batch_size=batch_size))
         if arguments.images:
             _no_cohort_options(arguments, settings)
@@ -85,6 +87,8 @@ class Work:
         else:
             everything = cohort.split(condition.split)
             images = replace(everything, cases=_chosen_cases(everything, arguments))
+        if shard is not None:
+            images = replace(images, cases=_share(images.cases, batch_size, shard))
         model = load_trained(settings, run, num_classes=cohort.num_classes)
         for explainer in methods.values():
             for layer in _layers(explainer):
@@ -175,6 +179,12 @@ def _chosen_cases(split: Cohort, arguments: Namespace) -> tuple[Case, ...]:
     if number < 1:
         raise UsageError(f"--number must be at least 1, got {number}")
     return choose_cases(split, number=number, names=tuple(dict.fromkeys(arguments.cases)))
+
+
+def _share(cases: Sequence[Case], batch_size: int, shard: Shard) -> tuple[Case, ...]:
+    """Whole batches, as the last digits of a map depend on them."""
+    starts = shard_of(range(0, len(cases), batch_size), shard)
+    return tuple(case for start in starts for case in cases[start : start + batch_size])
 
 
 def _no_cohort_options(arguments: Namespace, settings: TrainSettings) -> None:

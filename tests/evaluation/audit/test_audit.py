@@ -22,6 +22,7 @@ from sightline.evaluation.audit import (
     Subject,
     UnfitError,
     audit,
+    measure,
 )
 from sightline.evaluation.audit.part import Array
 from sightline.evaluation.audit.parts import default_parts, part_names
@@ -122,6 +123,35 @@ def test_fewer_cases_at_a_time_where_images_are_large(tmp_path: Path, pixels: in
     subject, material = tiny()
     audit(replace(subject, pixels=pixels), material, [Brightness()], Folder(tmp_path))
     assert json.loads((tmp_path / "asked.json").read_text())["chunk"] == expected
+
+
+def test_processes_share_the_chunks_and_the_audit_finds_them(tmp_path: Path) -> None:
+    subject, material = tiny()
+    told: list[tuple[int, int | None]] = []
+    whole = audit(subject, material, [Brightness()], Folder(tmp_path / "alone"), chunk=3)
+    asked = []
+    for number in (2, 1):
+        Brightness.asked.clear()
+        measure(
+            subject,
+            material,
+            [Brightness()],
+            Folder(tmp_path / "shared"),
+            (number, 2),
+            chunk=3,
+            progress=lambda *how: told.append(how),
+        )
+        asked.append(list(Brightness.asked))
+    names = [case.id for case in material.cases]
+    assert asked == [names[3:6] + names[9:], names[:3] + names[6:9]]
+    assert told == [(1, 2), (2, 2)] * 2
+    assert not (tmp_path / "shared" / "audit.json").exists()
+    Brightness.asked.clear()
+    assert audit(subject, material, [Brightness()], Folder(tmp_path / "shared"), chunk=3) == whole
+    assert not Brightness.asked
+    with pytest.raises(SettingsError, match="shard must be I/N with 1 <= I <= N, got 3/2"):
+        measure(subject, material, [Brightness()], Folder(tmp_path / "none"), (3, 2))
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_result_does_not_depend_on_chunks(tmp_path: Path) -> None:

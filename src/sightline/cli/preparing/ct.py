@@ -22,6 +22,7 @@ from sightline.cli.parser import Parser
 from sightline.cli.stopping import RunFailedError, StoppedError, UsageError
 from sightline.cli.talk import progress
 from sightline.errors import DataError, RunError
+from sightline.shards import read_shard
 
 if TYPE_CHECKING:
     from sightline.data.volumes import Outcome
@@ -70,7 +71,7 @@ def run(arguments: Namespace) -> int:
     low, high = arguments.clip
     way = Preparation((slices, rows, columns), (low, high), arguments.organs)
     machines = Machines(arguments.jobs or 0, arguments.cluster or "")
-    shard = _shard(arguments.shard) if arguments.shard else None
+    shard = read_shard(arguments.shard) if arguments.shard else None
     out = arguments.out.absolute()
     try:
         with progress() as stage:
@@ -115,15 +116,3 @@ def _tell(outcomes: Sequence["Outcome"], out: Path, cases: int, *, as_json: bool
     organs = f", the organs of {doubtful} doubtful" if doubtful else ""
     cohort = f", a cohort of {cases}" if cases else ""
     say(f"{out}: {made} volumes{organs}{cohort}")
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """Read `I/N`.
-
-    Raises:
-        UsageError: it looks otherwise.
-    """
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
-        raise UsageError(f"--shard must look like 1/3, got {text!r}")
-    return int(number), int(count)

@@ -56,14 +56,6 @@ class Machines:
             yield each
 
 
-def shard_of(places: Sequence[Task], shard: tuple[int, int]) -> list[Task]:
-    """Return every `n`th of a list from the `i`th on, `(i, n)` with `i` from 1."""
-    number, count = shard
-    if not 1 <= number <= count:
-        raise SettingsError(f"shard must be I/N with 1 <= I <= N, got {number}/{count}")
-    return list(places[number - 1 :: count])
-
-
 def find_sources(places: Sequence[Place], machines: Machines, progress: Progress | None = None) -> list[Source]:
     """Return the volumes at places, in their order, from the headers of their files."""
     folders = [place for place in places if needs_headers(place)]

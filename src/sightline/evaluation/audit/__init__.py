@@ -1,6 +1,6 @@
 """The audit of a trained model: where it looks, what moves its decisions, and how sure that is."""
 
-from sightline.evaluation.audit.audit import Audit, audit
+from sightline.evaluation.audit.audit import Audit, audit, measure
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.material import Material
 from sightline.evaluation.audit.part import Columns, Part, UnfitError
@@ -22,4 +22,5 @@ __all__ = [
     "UnfitError",
     "Verdict",
     "audit",
+    "measure",
 ]

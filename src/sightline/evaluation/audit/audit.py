@@ -17,6 +17,7 @@ from sightline.evaluation.audit.section import Section
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
 from sightline.runs import write_json
+from sightline.shards import Shard, shard_of
 from sightline.showing import table_html, told_html
 
 _log = logging.getLogger(__name__)
@@ -80,12 +81,7 @@ def audit(
         RunError: the folder holds something else.
         SightlineError: an image cannot be used.
     """
-    if len({part.name for part in parts}) < len(parts):
-        raise SettingsError("parts of an audit need different names")
-    chunk = chunk or _chunk_of(subject)
-    folder.begin(_asked(subject, material, parts, chunk), again=again)
-    unfit = {part.name: part.unfit(subject, material) for part in parts}
-    fit = [part for part in parts if not unfit[part.name]]
+    chunk, unfit, fit = _begin(subject, material, parts, folder, chunk, again=again)
     with evaluation_mode(*([subject.model] if subject.model is not None else [])):
         columns = _measure(subject, material, fit, folder, chunk, unfit, progress)
         sections = []
@@ -99,6 +95,52 @@ def audit(
     found = Audit(subject.name, tuple(sections))
     write_json(folder.path / "audit.json", found.as_dict())
     return found
+
+
+def measure(
+    subject: Subject,
+    material: Material,
+    parts: Sequence[Part],
+    folder: Folder,
+    shard: Shard,
+    *,
+    chunk: int | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> None:
+    """Measure a share of the chunks, and conclude nothing: for several processes that see one folder.
+
+    Each is given the same but for its share; `audit`, given the same, then finds what they measured.
+
+    Args:
+        subject: as in `audit`.
+        material: as in `audit`.
+        parts: as in `audit`.
+        folder: as in `audit`.
+        shard: which chunks, every N-th from the I-th on.
+        chunk: as in `audit`.
+        progress: as in `audit`.
+
+    Raises:
+        RunError: the folder holds something else.
+        SettingsError: there is no such share.
+        SightlineError: an image cannot be used.
+    """
+    shard_of((), shard)
+    chunk, unfit, fit = _begin(subject, material, parts, folder, chunk, again=False)
+    with evaluation_mode(*([subject.model] if subject.model is not None else [])):
+        _measure(subject, material, fit, folder, chunk, unfit, progress, shard)
+
+
+def _begin(
+    subject: Subject, material: Material, parts: Sequence[Part], folder: Folder, chunk: int | None, *, again: bool
+) -> tuple[int, dict[str, str], list[Part]]:
+    """Open the folder; cases at a time, why parts cannot be run, and those that can."""
+    if len({part.name for part in parts}) < len(parts):
+        raise SettingsError("parts of an audit need different names")
+    chunk = chunk or _chunk_of(subject)
+    folder.begin(_asked(subject, material, parts, chunk), again=again)
+    unfit = {part.name: part.unfit(subject, material) for part in parts}
+    return chunk, unfit, [part for part in parts if not unfit[part.name]]
 
 
 def _chunk_of(subject: Subject) -> int:
@@ -125,13 +167,15 @@ def _measure(
     chunk: int,
     unfit: dict[str, str],
     progress: Callable[[int, int | None], None] | None,
+    shard: Shard = (1, 1),
 ) -> dict[str, Columns]:
     """Measure what is not there yet; a part that the model turns out not to suit is added to `unfit`."""
     chosen = {part.name: tuple(part.chosen(subject, material)) for part in parts}
     wanted = {part.name: {case.id for case in chosen[part.name]} for part in parts}
     groups = [material.cases[start : start + chunk] for start in range(0, len(material.cases), chunk)]
     pieces: dict[str, list[dict[str, Any]]] = {part.name: [] for part in parts}
-    for number, group in enumerate(groups):
+    own = shard_of(list(enumerate(groups)), shard)
+    for done, (number, group) in enumerate(own, start=1):
         missing: list[tuple[Part, tuple[Case, ...]]] = []
         for part in parts:
             cases = tuple(case for case in group if case.id in wanted[part.name])
@@ -154,7 +198,9 @@ def _measure(
             folder.write_chunk(part.name, number, values)
             pieces[part.name].append(values)
         if progress is not None:
-            progress(number + 1, len(groups))
+            progress(done, len(own))
+    if shard != (1, 1):
+        return {}
     return {
         name: Columns(chosen[name], {of: np.concatenate([piece[of] for piece in found]) for of in found[0]})
         for name, found in pieces.items()

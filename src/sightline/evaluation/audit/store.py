@@ -40,6 +40,7 @@ class Folder:
             RunError: the folder holds an audit of something else, or something that is no audit.
         """
         file = self.path / "asked.json"
+        taken = self.path.is_dir() and not is_empty(self.path)  # asked first: another process may begin it now
         wanted = json.loads(json.dumps(asked))
         if file.is_file() and not again:
             before = json.loads(file.read_text(encoding="utf-8"))
@@ -50,9 +51,10 @@ class Folder:
                     "--out, or replace it with --again"
                 )
             return
-        if not file.is_file() and self.path.is_dir() and not is_empty(self.path):
+        if taken and not file.is_file():
             raise RunError(f"{self.path} holds something else than an audit; choose another folder with --out")
-        self._forget()
+        if again:
+            self._forget()
         write_json(file, wanted)
 
     def _forget(self) -> None:

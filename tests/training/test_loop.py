@@ -303,3 +303,32 @@ def test_gradients_are_clipped(make_settings: Make, tmp_path: Path) -> None:
     before = runs[None].metrics[0]["gradient_norm"]
     assert norms == pytest.approx([before, 1e-3], rel=1e-3)
     assert runs[1e-3].metrics[0]["gradient_norm"] == before > 1e-2  # as it was before clipping
+
+
+def test_channels_that_lie_last_give_the_same_weights_up_to_rounding(make_settings: Make, tmp_path: Path) -> None:
+    optim = {"name": "sgd", "lr": 1e-3}
+    plain = train(make_settings(optim=optim), tmp_path / "plain")
+    last = train(make_settings(optim=optim, channels_last=True), tmp_path / "last")
+    weights = load_file(plain.weights)
+    for key, value in load_file(last.weights).items():
+        torch.testing.assert_close(value, weights[key], rtol=1e-3, atol=1e-4, msg=key)
+
+
+def test_channels_lie_last_where_asked_for(
+    make_settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    class Looks(Unguided):
+        def forward(self, model: nn.Module, images: Tensor, labels: Tensor, regions: Tensor) -> Guided:
+            kernel = next(weight for weight in model.parameters() if weight.ndim == 4 and weight.shape[1] > 1)
+            channels_last = {"memory_format": torch.channels_last}
+            seen.append((images.is_contiguous(**channels_last), kernel.is_contiguous(**channels_last)))
+            return super().forward(model, images, labels, regions)
+
+    monkeypatch.setattr("sightline.training.loop.make_guidance", lambda settings: Looks())
+    train(make_settings(channels_last=True, epochs=1), tmp_path / "last")
+    assert set(seen) == {(True, True)}
+    seen.clear()
+    train(make_settings(epochs=1), tmp_path / "plain")
+    assert {kernel for _, kernel in seen} == {False}

@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -112,3 +113,19 @@ def test_the_average_forgets_its_start_and_then_decays_as_set() -> None:
 
 def test_no_average_where_none_is_asked_for() -> None:
     assert make_average(nn.Linear(1, 1), OptimSettings(averaging=0.0)) is None
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_all_weights_in_one_kernel_move_as_each_by_itself(name: Literal["adamw", "adam", "sgd"]) -> None:
+    moved = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        layer = nn.Linear(5, 3)
+        optimiser = make_optimiser(layer, OptimSettings(name=name, lr=0.1, weight_decay=0.01, fused=fused))
+        assert bool(optimiser.defaults["fused"]) is fused
+        for _ in range(3):
+            optimiser.zero_grad()
+            layer(torch.rand(4, 5)).square().sum().backward()
+            optimiser.step()
+        moved.append(layer.weight.detach())
+    torch.testing.assert_close(*moved, rtol=1e-5, atol=1e-6)

@@ -15,6 +15,8 @@ Answer = Callable[[Tensor], Tensor]
 def exported_program(path: Path) -> Answer:
     """Open a program that `torch.export.save` wrote, which can be asked and not looked into.
 
+    torch may unpickle what is in it, and a pickle can run anything: open only files of people you trust.
+
     Its operations are fixed below the level at which explanations intercept them. If it takes a fixed number of images,
     it is given that many.
 

@@ -2,7 +2,7 @@
 
     python benchmarks/recipe_cost.py --output benchmarks/results/NAME.json
 
-Pairs of steps take turns on the same batch of noise with a square region; the figure is the median of the pairs'
+Pairs of steps take turns on the same batch of noise with a square region (networks of volumes: one volume); the figure is the median of the pairs'
 ratios, with the least and the greatest, and for a recipe in stages the mean over its stages, weighed by their epochs.
 Memory is the peak of a step beyond what was there before it, each in a process of its own; of a recipe in stages that
 of the largest. What is there is read, so a run that was broken off goes on.
@@ -13,11 +13,13 @@ import json
 import multiprocessing
 import platform
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from sightline.cli.allocation import keep_freed_memory
 from sightline.cli.settings import read_settings, recipe_names
 from sightline.guidance import make_guidance
 from sightline.models import build_model
@@ -29,13 +31,25 @@ from sightline.training.stages import only_training, training_mode
 from sightline.types import Batch
 
 
-def make_batch(channels: int, count: int, size: int, classes: int) -> Batch:
-    """Noise, labels in turn, and the middle of the image as region."""
+def make_batch(channels: int, count: int, shape: tuple[int, ...], classes: int) -> Batch:
+    """Noise, and in each slice the middle as region; labels in turn, of a volume one of them present."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(count, channels, size, size, generator=generator)
-    regions = torch.zeros(count, 1, size, size)
-    regions[..., size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
-    return Batch(images, torch.arange(count) % classes, regions, tuple(map(str, range(count))))
+    images = torch.rand(count, channels, *shape, generator=generator)
+    regions = torch.zeros(count, 1 if len(shape) == 2 else classes, *shape)
+    rows, columns = (slice(side // 4, 3 * side // 4) for side in shape[-2:])
+    regions[..., rows, columns] = 1
+    labels = torch.arange(count) % classes
+    known = labels if len(shape) == 2 else torch.nn.functional.one_hot(labels, classes).float()
+    return Batch(images, known, regions, tuple(map(str, range(count))))
+
+
+def settings_of(recipe: str, volume: tuple[int, ...]) -> TrainSettings:
+    """Settings of a recipe; a network of volumes is made for volumes of this shape."""
+    settings = read_settings(TrainSettings, [recipe], ["data.cohort=none"])
+    if settings.data.volume is None:
+        return settings
+    model = replace(settings.model, options={**settings.model.options, "size": list(volume)})
+    return replace(settings, model=model)
 
 
 def processor() -> str:
@@ -92,19 +106,23 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=list(recipe_names()))
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--volume", type=int, nargs=3, default=[6, 420, 420], metavar=("D", "H", "W"))
     parser.add_argument("--classes", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
+    keep_freed_memory()  # as `sightline train` does
     torch.set_num_threads(options.threads)
-    shape = {"batch": options.batch, "size": options.size, "classes": options.classes, "pairs": options.pairs}
+    shape = {name: getattr(options, name) for name in ("batch", "size", "volume", "classes", "pairs")}
     head: dict[str, Any] = {"device": processor(), "threads": options.threads, "torch": torch.__version__, **shape}
     known = json.loads(options.output.read_text()) if options.output.is_file() else {"recipes": {}}
     for name in options.recipes:
         if name not in known["recipes"]:
-            settings = read_settings(TrainSettings, [name], ["data.cohort=none"])
-            batch = make_batch(settings.model.in_channels, options.batch, options.size, options.classes)
+            settings = settings_of(name, tuple(options.volume))
+            volume = settings.data.volume is not None
+            size = tuple(options.volume) if volume else (options.size, options.size)
+            batch = make_batch(settings.model.in_channels, 1 if volume else options.batch, size, options.classes)
             cost = step_cost(settings, batch, num_classes=options.classes, pairs=options.pairs)
             with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
                 asked = (settings, batch, options.classes, options.threads)

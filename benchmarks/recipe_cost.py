@@ -2,10 +2,10 @@
 
     python benchmarks/recipe_cost.py --output benchmarks/results/NAME.json
 
-Pairs of steps take turns on the same batch of noise with a square region (networks of volumes: one volume); the figure is the median of the pairs'
-ratios, with the least and the greatest, and for a recipe in stages the mean over its stages, weighed by their epochs.
-Memory is the peak of a step beyond what was there before it, each in a process of its own; of a recipe in stages that
-of the largest. What is there is read, so a run that was broken off goes on.
+Pairs of steps take turns on the same batch of noise with a square region, or on one volume; the figure is the median of
+the pairs' ratios, with the least and the greatest, and for a recipe in stages the mean over its stages, weighed by
+their epochs. Memory is the peak of a step beyond what was there before it, each in a process of its own; of a recipe in
+stages that of the largest. What is there is read, so a run that was broken off goes on.
 """
 
 import argparse

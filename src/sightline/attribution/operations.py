@@ -6,6 +6,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from sightline.attribution.rules.concatenation import concatenate
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -71,8 +73,11 @@ def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:  # noqa: A002 
     return input.copy_(y) if inplace else y
 
 
-# What torch cannot differentiate twice, written in what it can
-TWICE_DIFFERENTIABLE: dict[str, Callable[..., Any]] = {"hardsigmoid": _hardsigmoid}
+# What torch cannot differentiate twice, or only slowly
+TWICE_DIFFERENTIABLE: dict[str, Callable[..., Any]] = {
+    "hardsigmoid": _hardsigmoid,
+    **dict.fromkeys(("cat", "concat", "concatenate"), concatenate),
+}
 
 
 def name_of(func: Callable[..., Any]) -> str:

@@ -201,8 +201,8 @@ class _BatchNorm(torch.autograd.Function):
         if to_inverse is not None and ctx.needs_input_grad[0]:  # d inverse / dx = -inverse^3 (x - mean) / count
             slope = -to_inverse * inverse.pow(3) / (x.numel() // x.shape[1])
             shift = _over_channels(-centre * slope, x)
-            to_x = shift.expand_as(x) if to_x is None else to_x.add_(shift)
-            to_x = torch.addcmul(to_x, x, _over_channels(slope, x))
+            to_x = shift.expand_as(x).clone() if to_x is None else to_x.add_(shift)
+            to_x.addcmul_(x, _over_channels(slope, x))
         return to_x, to_weight, to_bias, *(None,) * 8
 
 

@@ -102,4 +102,4 @@ def _check_size(stored: Any, path: Path, name: str) -> None:  # noqa: ANN401 - n
     announced = int(stored.offset) + math.prod(map(int, stored.shape)) * stored.dtype.itemsize
     size = path.stat().st_size
     if announced > size * (_DEFLATED if path.name.lower().endswith(".gz") else 1):
-        raise DataError(f"{name}: truncated NIfTI file of {size} bytes; its header announces {announced}")
+        raise DataError(f"{name}: unreadable or truncated NIfTI file ({size} bytes; its header announces {announced})")

@@ -45,8 +45,8 @@ class BackgroundRelevanceSettings(GuidanceSettings):
         calibrate: number of batches from which C1 and C2 are measured before training; 0 keeps them as given.
         warm_up: number of steps in which only the classification trains; C1 and C2 are measured in the last fifth of
             them. 0 for none.
-        every: guide each n-th step only, with the heatmap loss n times as heavy. On phantoms the shortcut came back with
-            2 already, see `docs/experiments/lazy_guidance.md`.
+        every: guide each n-th step only, with the heatmap loss n times as heavy. On phantoms the shortcut came back
+            with 2 already, see `docs/experiments/lazy_guidance.md`.
         epsilon: of LRP.
         input_rule: of LRP at the first layer: `zb`, `flat` or null.
         seed: of the random class.

@@ -68,8 +68,8 @@ def train(
         DataError: the cohort cannot be used; nothing has been written then.
         SettingsError: the model or the device is not there, the guidance cannot guide this model, or the batches cannot
             be shared; nothing has been written then.
-        RunError: the folder is taken, holds other settings, or the loss is no longer finite, more than
-            `leave_out` times in a row.
+        RunError: the folder is taken, holds other settings, or the loss is not finite more than `leave_out` times in a
+            row.
     """
     processes = processes or Processes()
     run = processes.together(
@@ -277,7 +277,7 @@ class _Training:
         put_back(before, self.model, self.guidance)
         self.optimiser.zero_grad()
         own = "" if here else where_not_finite(self.model, self.guidance, batch, self.settings.precision)
-        why = max(self.processes.everyone(own), key=lambda told: bool(told) + (told != NOT_AGAIN))
+        why = max(self.processes.everyone(own), key=lambda reason: bool(reason) + (reason != NOT_AGAIN))
         step = f"step {self.progress.step + 1}"
         what = f"(loss {told['loss']:.3g}, gradient norm {told['gradient_norm']:.3g}): {why}"
         self.progress.left_out += 1

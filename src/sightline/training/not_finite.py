@@ -81,16 +81,8 @@ def _watched(model: nn.Module, found: list[str]) -> Iterator[None]:
     with ExitStack() as stack:
         for name, layer in model.named_modules():
             if next(layer.children(), None) is None:
-                stack.enter_context(_removed(layer.register_forward_hook(hook_of(name or "itself"))))
+                stack.callback(layer.register_forward_hook(hook_of(name or "itself")).remove)
         yield
-
-
-@contextmanager
-def _removed(handle: Any) -> Iterator[None]:  # noqa: ANN401 - torch's handle
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _finite(values: Any) -> bool:  # noqa: ANN401 - tensors, nested in whatever way

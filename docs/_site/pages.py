@@ -13,7 +13,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-SHOWN = {"benchmarks/README.md": "/benchmarks.md", "examples": "/gallery/index.rst"}
+SHOWN = {"benchmarks/README.md": "/benchmarks.md", "SECURITY.md": "/security.md", "examples": "/gallery/index.rst"}
 _LINK = re.compile(r"\]\(((?:\.\./)?[\w-]+)\.md\)")
 _NAMED = re.compile(r"\[([\w-]+\.md)\](\((?:[\w./-]*/)?\1[)#])")
 

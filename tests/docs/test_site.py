@@ -91,3 +91,17 @@ def test_every_page_is_in_a_list_of_pages() -> None:
         assert f"\n{folder}/README\n" in index
         for page in (ROOT / "docs" / folder).glob("*.md"):
             assert page.name == "README.md" or f"({page.name})" in listed, page
+
+
+def test_pages_that_links_lead_to_are_on_the_site(part: dict[str, ModuleType]) -> None:
+    site = ROOT / "docs"
+    for page in sorted(site.rglob("*.md")):
+        if "_build" in page.parts or "gallery" in page.parts:
+            continue
+        text = part["pages"].within(page.read_text(encoding="utf-8"))
+        for link in re.findall(r"\]\(([\w./-]+\.md)[)#]", text):
+            target = site / link[1:] if link.startswith("/") else (page.parent / link).resolve()
+            assert target.is_file(), (page, link)
+            assert target.is_relative_to(site), (
+                f"{page}: {link} is no page of the site; see SHOWN in docs/_site/pages.py"
+            )

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from sightline.attribution.by_tensor import ByTensor
 from sightline.attribution.graph import reaches
 from sightline.attribution.operations import ELEMENTWISE, PRODUCTS, name_of, tensors_in
 from sightline.errors import SightlineError, UnsupportedOperationError
@@ -44,7 +44,7 @@ class AttentionCatch(TorchFunctionMode):
         super().__init__()
         self._found: list[Tensor] = []
         self._fused: list[Tensor] = []  # what attention gave that was not taken apart
-        self._softmax = WeakTensorKeyDictionary()  # tensor -> the softmax whose values it holds
+        self._softmax: ByTensor[Tensor] = ByTensor()  # tensor -> the softmax whose values it holds
 
     def __torch_function__(
         self,
@@ -67,7 +67,7 @@ class AttentionCatch(TorchFunctionMode):
         return result
 
     def _follow(self, name: str, operands: list[Tensor], result: Tensor) -> None:
-        held = [self._softmax.get(operand) for operand in operands]  # type: ignore[no-untyped-call]
+        held = [self._softmax.get(operand) for operand in operands]
         if name in _KEEPING:
             if held and held[0] is not None:
                 self._softmax[result] = held[0]

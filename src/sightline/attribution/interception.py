@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from sightline.attribution import operations, rules
+from sightline.attribution.by_tensor import ByTensor
 from sightline.attribution.calls import batch_norm_call, convolve, linear_call, map_of
 from sightline.attribution.composites import Composite
 from sightline.attribution.drawing import Drawing
@@ -56,12 +56,14 @@ class Interception(TorchFunctionMode):
         self.input_layers: list[InputLayer] = []
         self._strict, self._input_rule = strict, input_rule
         self._needed = drawing.needed
-        self._dependent = WeakTensorKeyDictionary()  # tensors that depend on the images
-        self._images = WeakTensorKeyDictionary()  # those that still are the images -> by what they were multiplied
-        self._outputs = WeakTensorKeyDictionary()  # output of an input layer, before any ReLU -> that layer
-        self._linear = WeakTensorKeyDictionary()  # output of another linear layer -> that layer
-        self._gates = WeakTensorKeyDictionary()  # made to multiply something -> by which function
-        self._nonnegative = WeakTensorKeyDictionary()  # nothing below 0 -> its version then
+        self._dependent: ByTensor[bool] = ByTensor()  # tensors that depend on the images
+        self._images: ByTensor[Tensor | None] = (
+            ByTensor()
+        )  # those that still are the images -> by what they were multiplied
+        self._outputs: ByTensor[InputLayer] = ByTensor()  # output of an input layer, before any ReLU -> that layer
+        self._linear: ByTensor[LinearLayer] = ByTensor()  # output of another linear layer -> that layer
+        self._gates: ByTensor[str] = ByTensor()  # made to multiply something -> by which function
+        self._nonnegative: ByTensor[int] = ByTensor()  # nothing below 0 -> its version then
         self._dependent[images], self._images[images] = True, None
         self._roots: list[Node] = [images.grad_fn] if images.grad_fn is not None else []
         self._guards: list[AbstractContextManager[None]] = []
@@ -142,7 +144,7 @@ class Interception(TorchFunctionMode):
         """Note what a function returned; `alone` says that it read no other tensors than these operands."""
         gate = plain if plain in operations.GATES else None
         if len(operands) == 1 and plain in operations.LINEAR | operations.ELEMENTWISE:
-            gate = self._gates.get(operands[0])  # type: ignore[no-untyped-call]
+            gate = self._gates.get(operands[0])
         made = [tensor for tensor in tensors_in(result) if tensor.requires_grad]
         keeps = alone and plain in operations.KEEP_NONNEGATIVE and all(map(self._is_nonnegative, operands))
         for tensor in made:
@@ -160,7 +162,7 @@ class Interception(TorchFunctionMode):
 
     def _is_nonnegative(self, tensor: Tensor) -> bool:
         """Whether `tensor` is known to hold nothing below 0, and was not written to since."""
-        return bool(self._nonnegative.get(tensor) == tensor._version)  # type: ignore[no-untyped-call]
+        return self._nonnegative.get(tensor) == tensor._version
 
     def _came_unseen(self, tensor: Tensor) -> bool:
         """Whether `tensor` depends on the images by way of something that calls no torch function."""
@@ -282,9 +284,9 @@ class Interception(TorchFunctionMode):
 
     def _batch_norm(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         x, norm, momentum = batch_norm_call(func, args, kwargs)
-        first: InputLayer | None = self._outputs.get(x)  # type: ignore[no-untyped-call]
+        first = self._outputs.get(x)
         merges = first is not None and x.ndim == first.weight.ndim  # a linear layer may have its features elsewhere
-        layer: LinearLayer | None = self._linear.get(x)  # type: ignore[no-untyped-call]
+        layer = self._linear.get(x)
         if layer is not None and layer.norm is None and x.ndim == layer.axes:
             layer.norm = norm
         y = rules.batch_norm(x, norm, momentum, self.drawing, ends=merges, layer=layer)
@@ -313,7 +315,7 @@ class Interception(TorchFunctionMode):
                         f"{caller()}; do it before the model, or explain with input_rule=None"
                     )
             return result
-        mask: Tensor | None = self._images.get(x)  # type: ignore[no-untyped-call]
+        mask = self._images.get(x)
         if not y.requires_grad:  # all weights frozen: the explanation still needs somewhere to start
             y = y.requires_grad_().clone()  # no leaf: an in-place ReLU may follow
         self._add_input_layer(InputLayer(x, weight, geometry, y, mask=mask))

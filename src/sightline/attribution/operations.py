@@ -103,7 +103,7 @@ def tensors_in(value: Any) -> list[Tensor]:  # noqa: ANN401 - arguments or resul
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
         if isinstance(item, Tensor):
             found.append(item)
-        elif isinstance(item, list | tuple | dict):
+        elif item and isinstance(item, list | tuple | dict):
             found += tensors_in(item)
     return found
 

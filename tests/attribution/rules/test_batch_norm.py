@@ -76,6 +76,43 @@ def test_derivatives_of_the_scaling_are_right(training: bool) -> None:
     assert torch.autograd.gradcheck(back, (c, v["x"], v["weight"]))
 
 
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("training", [False, True])
+def test_derivatives_of_output_and_explanation_together_are_right(training: bool, affine: bool) -> None:
+    v = values()
+    c = torch.randn(v["x"].shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+    def both(c: Tensor, x: Tensor, *parameters: Tensor) -> Tensor:
+        drawing, norm = (
+            Drawing(),
+            Norm(v["running_mean"], v["running_var"], *parameters or (None, None), training, 1e-5),
+        )
+        y = batch_norm(x, norm, 0.1, drawing)
+        with drawing.pencil():
+            return y + torch.autograd.grad(y, x, c, create_graph=True)[0]
+
+    assert torch.autograd.gradcheck(both, (c, v["x"], *((v["weight"], v["bias"]) if affine else ())))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_derivatives_in_low_precision_are_near(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = (torch.randn(4, 3, 8, 8, generator=generator) * 2 + 20).to(dtype)  # a mean of ten deviations
+    g, c = (torch.randn(4, 3, 8, 8, generator=generator).to(dtype) for _ in range(2))
+    weight = torch.tensor([1.0, -0.5, 2.0])
+
+    def to_x(kind: torch.dtype) -> Tensor:
+        leaf, drawing = x.to(kind).requires_grad_(), Drawing()
+        like = weight.double() if kind == torch.float64 else weight
+        y = batch_norm(leaf, Norm(None, None, like, None, True, 1e-5), 0.1, drawing)
+        with drawing.pencil():
+            (back,) = torch.autograd.grad(y, leaf, c.to(kind), create_graph=True)
+        return torch.autograd.grad([y, back], leaf, [g.to(kind), g.to(kind)])[0].double()
+
+    expected = to_x(torch.float64)
+    assert (to_x(dtype) - expected).norm() <= 8 * torch.finfo(dtype).eps * expected.norm()
+
+
 def test_no_explanation_passes_where_an_input_rule_takes_over() -> None:
     v, drawing = values(), Drawing()
     y = apply(v, drawing, training=False, ends=True)

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from sightline.attribution.by_tensor import ByTensor
 from sightline.attribution.cam.layout import Grid
 from sightline.attribution.operations import name_of, tensors_in
 
@@ -77,8 +77,8 @@ class Watch(TorchFunctionMode):
         self.grids: dict[Grid, None] = {}  # a set that keeps its order
         self.head: list[str] = []
         self._images, self._size = images, tuple(images.shape[2:])
-        self._channels = WeakTensorKeyDictionary()  # tensor -> axis of its channels
-        self._behind = WeakTensorKeyDictionary()  # tensor -> number of the candidate that it was made from
+        self._channels: ByTensor[int] = ByTensor()  # tensor -> axis of its channels
+        self._behind: ByTensor[int] = ByTensor()  # tensor -> number of the candidate that it was made from
         self._number = 0  # of the last candidate
 
     def __torch_function__(
@@ -94,7 +94,7 @@ class Watch(TorchFunctionMode):
             if made:
                 name, operands = name_of(func).strip("_"), tensors_in((args, kwargs) if kwargs else args)
                 self._note_read(name, operands)
-                behind = self._number > 0 and any(self._behind.get(operand) == self._number for operand in operands)  # type: ignore[no-untyped-call]
+                behind = self._number > 0 and any(self._behind.get(operand) == self._number for operand in operands)
                 if behind:
                     self.head.append(name)
                 for tensor in made:
@@ -119,8 +119,7 @@ class Watch(TorchFunctionMode):
         self._behind[tensor] = self._number
 
     def _known(self, tensor: Tensor) -> int | None:
-        axis: int | None = self._channels.get(tensor)  # type: ignore[no-untyped-call]
-        return axis
+        return self._channels.get(tensor)
 
     def _note_read(self, name: str, operands: list[Tensor]) -> None:
         """What reads a tensor tells where its channels are, too."""

@@ -194,16 +194,43 @@ class _BatchNorm(torch.autograd.Function):
             scaled = None if ends else _Scaled.apply(g, weight, inverse)  # type: ignore[no-untyped-call]
             return g if merged else scaled, *(None,) * 10
         to_x = to_weight = to_bias = None
+        owed = to_inverse if ctx.needs_input_grad[0] else None
         if g is not None:
-            wanted = [True, weight is not None, True]
+            wanted = [owed is None, weight is not None or owed is not None, True]
             grads = _backward(g, x, weight, mean, var, centre, inverse, ctx.training, ctx.eps, wanted)
             to_x, to_weight, to_bias = (grads[i] if ctx.needs_input_grad[i] else None for i in range(3))
-        if to_inverse is not None and ctx.needs_input_grad[0]:  # d inverse / dx = -inverse^3 (x - mean) / count
-            slope = -to_inverse * inverse.pow(3) / (x.numel() // x.shape[1])
-            shift = _over_channels(-centre * slope, x)
-            to_x = shift.expand_as(x).clone() if to_x is None else to_x.add_(shift)
-            to_x.addcmul_(x, _over_channels(slope, x))
+        if owed is not None:  # d inverse / dx = -inverse^3 (x - mean) / count, in one pass with the rest
+            to_x = _to_input(x, centre, inverse, weight, owed, None if g is None else (g, *grads[1:]))
         return to_x, to_weight, to_bias, *(None,) * 8
+
+
+def _to_input(
+    x: Tensor,
+    centre: Tensor,
+    inverse: Tensor,
+    weight: Tensor | None,
+    to_inverse: Tensor,
+    known: tuple[Tensor, Tensor, Tensor] | None,
+) -> Tensor:
+    """Gradient of `x` from that of the inverse deviation and, if `known`, of the output.
+
+    Args:
+        x: input of a normalisation by the statistics of the batch, `(N, C, *S)`.
+        centre: mean, `(C,)`.
+        inverse: inverse deviation, `(C,)`.
+        weight: `(C,)` or None.
+        to_inverse: gradient of `inverse` alone, `(C,)`.
+        known: gradients of the output, shaped as `x`, of the weight and of the bias.
+    """
+    slope, shift = to_inverse * inverse.pow(3), torch.zeros_like(inverse)
+    if known is not None:
+        g, to_weight, to_bias = known
+        scale = inverse if weight is None else weight * inverse
+        slope, shift = slope + scale * inverse * to_weight, scale * to_bias
+    count = x.numel() // x.shape[1]
+    affine = (-slope / count).to(centre.dtype), (-shift / count).to(centre.dtype), centre, torch.ones_like(centre)
+    to_x = torch.native_batch_norm(x, *affine, False, 0.0, 0.0)[0]  # (x - centre) * slope + shift
+    return to_x if known is None else to_x.addcmul_(g, _over_channels(scale, x))
 
 
 class _Scaled(torch.autograd.Function):
@@ -231,5 +258,5 @@ def _channel_products(g: Tensor, h: Tensor) -> Tensor:
     """Sum of `g * h` over all but the channel, `(C,)`, in one pass: the weight gradient of normalising by (0, 1)."""
     like = torch.float64 if g.dtype == torch.float64 else torch.float32
     zeros, ones = g.new_zeros(g.shape[1], dtype=like), g.new_ones(g.shape[1], dtype=like)
-    product: Tensor = _backward(g, h, ones, zeros, ones, zeros, ones, False, 0.0, [False, True, False])[1]
+    product: Tensor = _backward(g, h, None, None, None, zeros, ones, True, 0.0, [False, True, False])[1]
     return product

@@ -208,6 +208,26 @@ def test_bfloat16_autocast_stays_close(
             assert torch.cosine_similarity(gradient.flatten(), parameter.grad.flatten(), 0) > 0.95
 
 
+@pytest.mark.parametrize("input_rule", RULES)
+@pytest.mark.parametrize("factor", [1e-4, 3e3])  # gradients of a few of float16's smallest steps, and of thousands
+def test_float16_autocast_keeps_relevance_that_float16_cannot_hold(
+    make_net: MakeNet, make_images: MakeImages, factor: float, input_rule: str | None
+) -> None:
+    net, images = make_net().float(), make_images(4, 2, 8, 8).float()
+    last = [layer for layer in net.modules() if isinstance(layer, nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.mul_(factor)
+    method = LRP(0.5, input_rule)
+    exact = method(net, images, Class(0)).attribution
+    with torch.autocast("cpu", torch.float16):
+        explanation = method(net, images, Class(0))
+    assert explanation.attribution.dtype == torch.float32
+    assert (explanation.attribution - exact).norm() < 0.02 * exact.norm()
+    (got,) = torch.autograd.grad(explanation.attribution.abs().sum() * 100 / factor, next(net.parameters()))
+    (expected,) = torch.autograd.grad(exact.abs().sum() * 100 / factor, next(net.parameters()))
+    assert (got - expected).norm() < 0.1 * expected.norm()
+
+
 def test_autocast_leaves_float64_alone_as_torch_does(make_net: MakeNet, make_images: MakeImages) -> None:
     convolutions = nn.Sequential(*list(make_net())[:4], nn.AdaptiveAvgPool2d(1), nn.Flatten())
     exact = LRP()(convolutions, make_images(), Class(0)).attribution

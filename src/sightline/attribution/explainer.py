@@ -16,6 +16,8 @@ from sightline.attribution.targets import Selection, Target
 from sightline.errors import LayerNotFoundError, SettingsError, ShapeError, SightlineError, UnsupportedOperationError
 from sightline.types import Explanation
 
+_SIZES = (256.0, 1.0, 1 / 256)  # that an explanation is drawn at in float16, one after the other
+
 
 class Explainer(ABC):
     """Explains the answers of a classifier; subclasses are frozen dataclasses of their options."""
@@ -108,8 +110,8 @@ def select(target: Target, logits: Tensor, images: Tensor) -> Selection:
 
 
 def _check_precision(tensor: Tensor, name: str) -> None:
-    """Refuse float16 on the CPU: slower than float32 there, and gradients below 6e-8 become 0."""
-    if tensor.dtype == torch.float16 and tensor.device.type == "cpu":
+    """Refuse weights in float16 on the CPU: slower than float32 there, and gradients below 6e-8 become 0."""
+    if tensor.dtype == torch.float16 and tensor.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
         raise ShapeError(
             f"{name} must be float32, float64 or bfloat16 on the CPU, got torch.float16, in which small gradients "
             "become 0; use model.float() and images.float(), or bfloat16 for both"
@@ -166,6 +168,9 @@ def backward_passes(
 ) -> Iterator[tuple[Tensor | None, ...]]:
     """Yield for each explanation what arrives at `at` while it is drawn; one backward pass each.
 
+    In float16 it is drawn larger, and brought back to size in float32: what arrives at early layers is often below
+    6e-5, where float16 has few digits left, and below 6e-8 none. Where it overflows it is drawn again, smaller.
+
     Args:
         selection: what is explained.
         at: where the explanation ends; an edge of the graph for what was changed in place since.
@@ -180,24 +185,37 @@ def backward_passes(
         UnsupportedOperationError: the model checkpoints its activations.
     """
     recorded = selection.scores.requires_grad and all(each.requires_grad for each in at if isinstance(each, Tensor))
+    sizes = _SIZES if _in_float16(selection.scores) else (1.0,)
     for m, scores in enumerate(selection.scores):
         cs: tuple[Tensor | None, ...] = ()
-        if recorded:
-            retain = create_graph or m + 1 < len(selection.scores)
+        for size in sizes if recorded else ():
+            retain = create_graph or m + 1 < len(selection.scores) or size != sizes[-1]
+            score = scores.sum()
             with drawing.pencil(), _no_reentrant_checkpoint():
                 cs = torch.autograd.grad(
-                    scores.sum(),
+                    score,
                     at,  # type: ignore[arg-type]  # torch takes both kinds together
+                    torch.full_like(score, size),
                     create_graph=create_graph,
                     retain_graph=retain,
                     allow_unused=True,
                 )
+            if len(sizes) > 1:
+                cs = tuple(None if c is None else c.float() / size for c in cs)
+                if all(c is None or bool(c.isfinite().all()) for c in cs):
+                    break
         if all(c is None for c in cs):
             raise SightlineError(
                 "the logits do not depend on what is to be explained by a path that can be differentiated; "
                 "let the model neither detach its features nor run under torch.no_grad()"
             )
         yield cs
+
+
+def _in_float16(scores: Tensor) -> bool:
+    device = scores.device.type
+    drawn = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16
+    return drawn or scores.dtype == torch.float16
 
 
 @contextmanager

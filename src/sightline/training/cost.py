@@ -12,6 +12,7 @@ from torch import nn
 from sightline.guidance import Guidance, GuidanceSettings, Unguided, make_guidance
 from sightline.models import build_model
 from sightline.training.environment import find_device
+from sightline.training.precision import Precision, autocast
 from sightline.training.settings import TrainSettings
 from sightline.training.stages import Stage, only_training, training_mode
 from sightline.types import Batch
@@ -75,7 +76,7 @@ def step_cost(settings: TrainSettings, batch: Batch, *, num_classes: int, pairs:
     )
 
 
-def _times(model: nn.Module, stage: Stage, batch: Batch, precision: str, pairs: int) -> list[tuple[float, float]]:
+def _times(model: nn.Module, stage: Stage, batch: Batch, precision: Precision, pairs: int) -> list[tuple[float, float]]:
     """Seconds of a plain and of a guided step, pair by pair."""
     plain, guided = Unguided(), make_guidance(without_warm_up(stage.guidance)).to(batch.images.device)
     found = []
@@ -95,12 +96,12 @@ def without_warm_up(settings: GuidanceSettings | None) -> GuidanceSettings | Non
     return replace(settings, warm_up=0) if getattr(settings, "warm_up", 0) else settings  # type: ignore[type-var]
 
 
-def _time(model: nn.Module, guidance: Guidance, batch: Batch, precision: str) -> float:
+def _time(model: nn.Module, guidance: Guidance, batch: Batch, precision: Precision) -> float:
     device = batch.images.device.type
     model.zero_grad()
     _wait(device)
     start = time.perf_counter()
-    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+    with autocast(device, precision):
         loss = guidance(model, batch.images, batch.labels, batch.regions).loss
     loss.backward()
     _wait(device)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sightline.attribution.explainer import evaluation_mode
 from sightline.data import Batches, check_cohort, raise_on_problems
@@ -24,6 +24,7 @@ from sightline.training.data import Data, lay_channels_last, moved, prepare_data
 from sightline.training.environment import find_device
 from sightline.training.not_finite import NOT_AGAIN, buffers_of, put_back, where_not_finite
 from sightline.training.optimisation import clip_gradients, learning_rate, make_average, make_optimiser
+from sightline.training.precision import make_scaler
 from sightline.training.processes import Processes, is_lost
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
@@ -123,6 +124,7 @@ class _Training:
     def parts(self) -> dict[str, Any]:
         """All that a checkpoint holds."""
         parts = {"model": self.model, "guidance": self.guidance, "optimiser": self.optimiser}
+        parts |= {"scaler": self.scaler} if self.scaler.is_enabled() else {}
         return parts if self.average is None else parts | {"average": self.average}
 
     @property
@@ -169,7 +171,10 @@ class _Training:
         self.guidance = make_guidance(stage.guidance).to(self.device)
         self.optimiser = make_optimiser(self.model, self.optim, self.guidance)
         self.average = make_average(self.model, self.optim)
-        self.gradients = Gradients(self.model, self.guidance, self.processes, s.precision, s.sync_batch_norm)
+        self.scaler = make_scaler(self.device.type, s.precision)
+        self.gradients = Gradients(
+            self.model, self.guidance, self.processes, s.precision, s.sync_batch_norm, self.scaler
+        )
         if resumed:
             file, rank = self.run_folder.checkpoint, self.processes.rank
             self.progress = load_checkpoint(file, self.parts, self.device, seed=s.seed, rank=rank)
@@ -260,22 +265,28 @@ class _Training:
         self.optimiser.zero_grad()
         before = buffers_of(self.model, self.guidance)
         own = self.gradients(batch, self.batches.shares(self.batches.batch_size))
+        self.scaler.unscale_(self.optimiser)
         norm = clip_gradients([*self.model.parameters(), *self.guidance.parameters()], self.optim)
         told = {**self.processes.mean(own), "gradient_norm": float(norm), "lr": rate}
         here = math.isfinite(own["loss"]) and math.isfinite(norm)
+        scale = self.scaler.get_scale()
+        told |= {"loss_scale": scale} if self.scaler.is_enabled() else {}
         if not self.processes.all(here):
-            self._leave_out(batch, before, told, here)
+            put_back(before, self.model, self.guidance)
+            self.optimiser.zero_grad()
+            self.scaler.update()
+            if scale <= 1 or not self.processes.all(math.isfinite(own["loss"])):  # else the scale alone was too large
+                self._leave_out(batch, told, here)
             return told | {"left_out": 1.0}
         self.progress.left_out = 0
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         if self.average is not None:
             self.average.update_parameters(self.model)
         return told
 
-    def _leave_out(self, batch: Batch, before: list[Tensor], told: dict[str, float], here: bool) -> None:
-        """Go back to before a step whose loss or gradient is not finite, and say why; fail after too many in a row."""
-        put_back(before, self.model, self.guidance)
-        self.optimiser.zero_grad()
+    def _leave_out(self, batch: Batch, told: dict[str, float], here: bool) -> None:
+        """Say why a step's loss or gradient is not finite; fail after too many in a row."""
         own = "" if here else where_not_finite(self.model, self.guidance, batch, self.settings.precision)
         why = max(self.processes.everyone(own), key=lambda reason: bool(reason) + (reason != NOT_AGAIN))
         step = f"step {self.progress.step + 1}"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.guidance import Guidance
+from sightline.training.precision import Precision, autocast
 from sightline.types import Batch
 
 NOT_AGAIN = "it did not come again"
@@ -24,7 +25,7 @@ def put_back(kept: list[Tensor], *modules: nn.Module) -> None:
         buffer.copy_(old)
 
 
-def where_not_finite(model: nn.Module, guidance: Guidance, batch: Batch, precision: str) -> str:
+def where_not_finite(model: nn.Module, guidance: Guidance, batch: Batch, precision: Precision) -> str:
     """Repeat a step and say where the first value arises that is not finite.
 
     Args:
@@ -46,12 +47,9 @@ def where_not_finite(model: nn.Module, guidance: Guidance, batch: Batch, precisi
             put_back(kept, model, guidance)
 
 
-def _of_computing(model: nn.Module, guidance: Guidance, batch: Batch, precision: str) -> str:
+def _of_computing(model: nn.Module, guidance: Guidance, batch: Batch, precision: Precision) -> str:
     layers: list[str] = []
-    with (
-        _watched(model, layers),
-        torch.autocast(batch.images.device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-    ):
+    with _watched(model, layers), autocast(batch.images.device.type, precision):
         guided = guidance(model, batch.images, batch.labels, batch.regions)
     if layers:
         return f"layer {layers[0]} of the model gives values that are not finite"

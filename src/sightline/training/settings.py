@@ -8,6 +8,7 @@ from sightline.errors import SettingsError
 from sightline.guidance import GuidanceSettings
 from sightline.models import ModelSettings
 from sightline.training.optim_settings import OptimSettings
+from sightline.training.precision import Precision
 from sightline.training.stages import Stage
 
 
@@ -25,7 +26,8 @@ class TrainSettings:
         stages: by name, one after the other, each from the weights that the one before kept; they take the place of
             `guidance` and `epochs`.
         seed: of the weights, the order, the augmentation and the dropout.
-        precision: of the forward pass; `bfloat16` is autocast.
+        precision: of the forward pass; half precision is autocast, `float16` with scaled relevance and a scaled loss,
+            for GPUs that have no `bfloat16`.
         device: `auto` takes a GPU where there is one.
         select: weights to keep: `best` by the objective on the validation split, or `last`.
         accumulate: parts in which each batch is processed, one after the other, to fit into memory.
@@ -47,7 +49,7 @@ class TrainSettings:
     epochs: int = 48
     stages: dict[str, Stage] = field(default_factory=dict)
     seed: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     device: str = "auto"
     select: Literal["best", "last"] = "best"
     accumulate: int = 1

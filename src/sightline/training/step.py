@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from sightline.attribution.synchronised import SynchronisedBatchNorm
 from sightline.guidance import Guidance
 from sightline.guidance.sharing import Share, sharing
+from sightline.training.precision import Precision, autocast
 from sightline.training.processes import Processes
 from sightline.types import Batch
 
@@ -51,14 +53,22 @@ class Gradients:
         model: in the mode it is to train in.
         guidance: whose loss it is.
         processes: that share the batches; all make one at the same time, with the same weights.
-        precision: of the forward pass; `bfloat16` is autocast.
+        precision: of the forward pass.
         synchronised: whether batch normalisation is by the statistics of all processes.
+        scaler: of the loss, see `make_scaler`; None for none.
     """
 
     def __init__(
-        self, model: nn.Module, guidance: Guidance, processes: Processes, precision: str, synchronised: bool
+        self,
+        model: nn.Module,
+        guidance: Guidance,
+        processes: Processes,
+        precision: Precision,
+        synchronised: bool,
+        scaler: GradScaler | None = None,
     ) -> None:
         self._processes, self._precision, self._synchronised = processes, precision, synchronised
+        self._scaler = scaler or GradScaler(enabled=False)
         step = GuidedStep(model, guidance)
         self._step: nn.Module = step
         if processes.several:
@@ -66,7 +76,7 @@ class Gradients:
             self._step = DistributedDataParallel(step, find_unused_parameters=True)
 
     def __call__(self, batch: Batch, parts: Sequence[Sequence[range]]) -> dict[str, float]:
-        """Add the gradient of a batch to that of the weights.
+        """Add the gradient of a batch, times the scale, to that of the weights.
 
         Args:
             batch: this process's share, on the device.
@@ -85,7 +95,7 @@ class Gradients:
             with self._waiting(last=number == len(parts)):
                 with self._shared(part[rank].start - part[0].start, images, piece[0].device):
                     loss, values = self._step(*piece)
-                (loss if images == whole else loss * (images / whole)).backward()
+                self._scaler.scale(loss if images == whole else loss * (images / whole)).backward()
             told.append((images / whole, {"loss": loss.detach(), **values}))
         return _mean(told)
 
@@ -95,14 +105,14 @@ class Gradients:
 
     @contextmanager
     def _shared(self, first: int, images: int, device: torch.device) -> Iterator[None]:
-        autocast = torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bfloat16")
+        half = autocast(device.type, self._precision)
         if not self._processes.several:
-            with autocast:
+            with half:
                 yield
             return
         share = Share(first, images, self._processes.everyone, side_by_side=self._synchronised)
         norm = SynchronisedBatchNorm(self._processes.add_up) if self._synchronised else nullcontext()
-        with autocast, sharing(share), norm:
+        with half, sharing(share), norm:
             yield
 
 

@@ -27,6 +27,7 @@ from sightline.runs import write_json
 from sightline.training import StepCost, TrainSettings, step_cost
 from sightline.training.cost import without_warm_up
 from sightline.training.environment import find_device
+from sightline.training.precision import autocast
 from sightline.training.stages import only_training, training_mode
 from sightline.types import Batch
 
@@ -75,7 +76,7 @@ def peak_mib(settings: TrainSettings, batch: Batch, classes: int, threads: int, 
             for _ in range(2 if device.type == "cuda" else 1):  # on the CPU what is freed stays with the process
                 model.zero_grad()
                 before = _begin(device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                with autocast(device.type, settings.precision):
                     loss = guidance(model, images, labels, regions).loss
                 loss.backward()
             peaks.append(_peak(device) - before)

@@ -1,7 +1,7 @@
-"""Many jobs over processes of this machine, or over a Dask cluster.
+"""Many tasks over processes of this machine.
 
-A process that is killed loses nothing but its own job, which another takes up; a job that has ended three processes is
-given up, since it would end the next one, too. If the main process is killed, the others end after their jobs.
+A process that is killed loses nothing but its own task, which another takes up; a task that has ended three processes
+is given up, since it would end the next one, too. If the main process is killed, the others end after their tasks.
 """
 
 import multiprocessing
@@ -17,12 +17,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from sightline.errors import DataNotFoundError, MissingExtraError, RunError
+from sightline.errors import RunError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 ATTEMPTS = 3
-_MEMORY_GIB = 3  # of one job, for the number of processes
+_MEMORY_GIB = 3  # of one task, for the number of processes
 _BEGAN, _DONE, _FAILED, _GONE = range(4)  # what a process answers
 
 
@@ -102,7 +102,7 @@ class _Worker:
     @classmethod
     def start(cls, work: Callable[[Any], Any], threads: int) -> "_Worker":
         """Start a process."""
-        context = _context()
+        context = _context(work)
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, work, threads), daemon=True)
         with _without_interrupts():
@@ -155,12 +155,12 @@ def _serve(pipe: "Connection[Any, Any]", work: Callable[[Any], Any], threads: in
             pipe.send(answer)
 
 
-def _context() -> Any:  # noqa: ANN401 - a context of any kind
+def _context(work: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - a context of any kind
     """Return how processes are started: not as copies of this one, whose threads may hold locks."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sightline.data.volumes.prepare", "torch"])  # once, and not in each process
+    context.set_forkserver_preload([work.__module__, "torch"])  # once, and not in each process
     return context
 
 
@@ -176,40 +176,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def on_cluster(
-    work: Callable[[Task], Result], tasks: Sequence[Task], *, address: str
-) -> Iterator[tuple[Task, Result | None]]:
-    """Do tasks on a Dask cluster whose machines see the same files under the same names; yields as `in_processes`.
-
-    Args:
-        work: a function of a module, which may be done twice for one task.
-        tasks: what it is called with.
-        address: of the scheduler, such as `tcp://10.0.0.1:8786`.
-
-    Raises:
-        MissingExtraError: distributed is not installed.
-        DataNotFoundError: nothing answers at the address.
-        Exception: whatever `work` raises.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("a Dask cluster needs the extra 'cluster': pip install 'sightline[cluster]'") from error
-    dask: Any = distributed  # untyped
-    try:
-        client = dask.Client(address, timeout="20s")
-    except (OSError, ValueError) as error:
-        raise DataNotFoundError(f"no Dask scheduler answers at {address} ({type(error).__name__})") from None
-    with client:
-        futures = {client.submit(work, task, pure=False): task for task in tasks}
-        try:
-            for future in dask.as_completed(futures):
-                try:
-                    result = future.result()
-                except dask.KilledWorker:
-                    result = None
-                yield futures.pop(future), result
-        finally:
-            client.cancel(list(futures))

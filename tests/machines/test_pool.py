@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sightline.errors import DataError
 from sightline.machines import pool
 from sightline.machines.pool import default_processes, in_processes
 
@@ -46,6 +47,26 @@ def test_an_error_ends_it_and_every_process() -> None:
     with pytest.raises(ValueError, match="many"):
         list(in_processes(call, tasks, processes=2))
     assert multiprocessing.active_children() == []
+
+
+def test_a_single_task_that_ends_its_process_does_not_end_this_one() -> None:
+    assert list(in_processes(os._exit, [3], processes=2)) == [(3, None)]
+
+
+def test_an_error_that_goes_through_no_pipe_is_told_in_words() -> None:
+    unsendable = OSError("disk and pipe")
+    unsendable.held = lambda: None  # type: ignore[attr-defined]  # which no pickle takes
+    assert str(pool._sendable(unsendable)) == "OSError: disk and pipe"
+    error = DataError("no such case")
+    assert pool._sendable(error) is error
+
+
+def test_each_process_sees_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    tasks = [partial(os.getenv, "CUDA_VISIBLE_DEVICES")] * 2  # each process gets one as it starts
+    seen = [result for _, result in in_processes(call, tasks, processes=2, gpus=("2", "3"))]
+    assert sorted(map(str, seen)) == ["2", "3"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
 
 
 def test_who_stops_asking_ends_every_process() -> None:

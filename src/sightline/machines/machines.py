@@ -20,10 +20,12 @@ class Machines:
     Attributes:
         processes: of this machine; 0 for as many as it has cores and memory for.
         cluster: address of a Dask scheduler in their place; empty for none.
+        gpus: of this machine, of which each process sees but one; see `shared_gpus`.
     """
 
     processes: int = 0
     cluster: str = ""
+    gpus: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.processes < 0:
@@ -36,8 +38,8 @@ class Machines:
         if self.cluster:
             results = on_cluster(work, tasks, address=self.cluster)
         else:
-            processes = min(self.processes or default_processes(), max(len(tasks), 1))
-            results = in_processes(work, tasks, processes=processes)
+            processes = self.processes or min(default_processes(), max(len(tasks), 1))
+            results = in_processes(work, tasks, processes=processes, gpus=self.gpus)
         for done, each in enumerate(results, start=1):
             if progress is not None:
                 progress(done, len(tasks))

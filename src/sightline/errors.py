@@ -49,3 +49,9 @@ class ServerError(SightlineError, ConnectionError):
     """A server is away, refuses, or answers otherwise than it should; asked again later, it may do better."""
 
     exit_code = 1
+
+
+class LostWorkError(SightlineError, RuntimeError):
+    """Processes or machines that did the work have gone; what is done stays done, the rest can be asked for again."""
+
+    exit_code = 1

@@ -12,7 +12,7 @@ import sightline
 ROOT = Path(sightline.__file__).parent
 ROWS = (
     ("errors", "showing"),
-    ("types", "runs", "plain", "yaml12", "addresses", "shards"),
+    ("types", "runs", "plain", "yaml12", "addresses", "shards", "machines"),
     ("checking",),
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),

@@ -8,20 +8,22 @@
 
 MODEL is a run folder, a .pt2 or .onnx file, LIBRARY:NAME of torchvision, timm, monai or torchxrayvision, or
 package.module:attribute, a module or a callable that makes one. Nothing is downloaded. A file of an exported model can
-be asked but not looked into. Run the same command again to continue where it stopped. Processes that share a disk may
-divide the work by --shard 1/3, 2/3 and 3/3; the command without it then concludes.
+be asked but not looked into. Run the same command again to continue where it stopped. --jobs measures in several
+processes, --cluster on a Dask cluster. Machines that share a disk may also divide the work by --shard 1/3, 2/3 and 3/3;
+the command without it then concludes.
 
 --gate ends with exit code 3 where a part finds something bad.
 """
 
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
 from sightline.cli.stopping import StoppedError, UsageError
 from sightline.cli.talk import progress
+from sightline.cli.working import add_machines, machines_of
 from sightline.shards import read_shard
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="audit N cases at most, whole patients drawn at random")
     parser.add_argument("--parts", default="", metavar="A,B", help="parts of the audit; default: all")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: RUN/audit, or audits/MODEL")
+    add_machines(parser)
     parser.add_argument("--shard", metavar="I/N", help="measure only the I-th of N parts of the cases")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn; default: 0")
     parser.add_argument("--again", action="store_true", help="replace an audit with other settings")
@@ -65,6 +68,7 @@ def run(arguments: Namespace) -> int:
     """Audit."""
     from sightline.cli.audit_contents import audit_content
     from sightline.cli.auditing import prepare
+    from sightline.cli.measuring import measure_over
     from sightline.cli.settings import to_yaml
     from sightline.evaluation.audit import Folder, audit, measure
     from sightline.evaluation.audit.parts import default_parts
@@ -78,15 +82,19 @@ def run(arguments: Namespace) -> int:
     if arguments.print_config:
         say(to_yaml(work.data).rstrip())
         return 0
+    machines = machines_of(arguments, arguments.device)
     subject, material = work.open()
     folder = Folder(work.folder)
     try:
         with progress() as stage:
             advance = stage(f"audit of {subject.name}")
+            how: dict[str, Any] = {"progress": advance}
+            if machines is not None:
+                how = {"elsewhere": lambda chunks: measure_over(machines, work, parts, chunks, advance)}
             if shard is not None:
-                measure(subject, material, parts, folder, shard, progress=advance)
+                measure(subject, material, parts, folder, shard, **how)
                 return _measured(work.folder, arguments)
-            found = audit(subject, material, parts, folder, again=arguments.again, progress=advance)
+            found = audit(subject, material, parts, folder, again=arguments.again, **how)
             page = work.folder / "audit.html"
             write_audit_page(
                 page,

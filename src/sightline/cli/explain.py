@@ -7,8 +7,9 @@ sightline explain runs/isnet scan.dcm --dicom
 sightline explain --list
 
 Each case gets a folder with a picture a method, and a maps.json that says what was asked and what came out. Run the
-same command again to continue where it stopped. Processes that share a disk may divide the work by --shard 1/3, 2/3 and
-3/3; the command without it then lists all.
+same command again to continue where it stopped. --jobs draws in several processes, --cluster on a Dask cluster, batch
+by batch. Machines that share a disk may also divide the work by --shard 1/3, 2/3 and 3/3; the command without it then
+lists all.
 """
 
 from argparse import Namespace
@@ -18,6 +19,7 @@ from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
 from sightline.cli.stopping import StoppedError, UsageError
 from sightline.cli.talk import progress
+from sightline.cli.working import add_machines
 
 
 def configure(parser: Parser) -> None:
@@ -58,6 +60,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--sheet", action="store_true", help="also draw a contact sheet, a row a case, a column a method"
     )
+    add_machines(parser)
     parser.add_argument("--shard", metavar="I/N", help="draw only the I-th of N parts of the maps")
     parser.add_argument("--again", action="store_true", help="replace maps that were drawn with other settings")
     parser.add_common()

@@ -4,29 +4,30 @@ import hashlib
 import json
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
 from pathlib import Path
 
 from torch import nn
 
 from sightline.attribution.explainer import Explainer, find_layer
-from sightline.attribution.methods import methods, options_of
+from sightline.attribution.methods import options_of
 from sightline.cli.dicom_maps import DicomMaps
+from sightline.cli.drawing import Drawing, Some, draw_over
 from sightline.cli.method_words import aim_of
 from sightline.cli.stopping import UsageError
 from sightline.cli.talk import Advance
-from sightline.comparing import Condition, choose_cases, condition_batches
-from sightline.data import Case, Cohort, chosen_batches, read_cohort
-from sightline.errors import DataNotFoundError, SightlineError
-from sightline.evaluation.explain_cases import Aim, explain_cases, images_at_once
-from sightline.evaluation.given_images import given_batches, given_images, spatial_axes
+from sightline.cli.working import machines_of
+from sightline.comparing import Condition, choose_cases
+from sightline.data import Case, Cohort, read_cohort
+from sightline.errors import DataNotFoundError, LostWorkError, SightlineError
+from sightline.evaluation.explain_cases import images_at_once
+from sightline.evaluation.given_images import given_images
 from sightline.evaluation.given_volumes import as_series
+from sightline.machines import Machines
 from sightline.reporting.map_folder import MapFolder, Record, folder_names
 from sightline.shards import Shard, read_shard, shard_of
 from sightline.training import TrainSettings, load_trained, open_run
-from sightline.types import Batch
 
 _log = logging.getLogger(__name__)
 
@@ -39,29 +40,24 @@ class Work:
         title: of the run and its images.
         model: of the run.
         images: the cases.
-        batches_of: makes batches of some of them.
-        methods: explainers by name.
-        aim: what is explained.
-        batch_size: images a batch.
-        maps_at_once: most maps to hold.
-        folder: where they go.
+        drawing: how they are explained, and where the maps go.
         names: folder of each case.
         asked: by folder and method, what its `maps.json` is to say that was asked.
-        optional: leave out methods that cannot explain the model.
+        machines: where the maps are drawn; None for in this process.
     """
 
     title: str
     model: nn.Module
     images: Cohort
-    batches_of: Callable[[Cohort], Iterable[Batch]]
-    methods: Mapping[str, Explainer]
-    aim: Aim
-    batch_size: int
-    maps_at_once: int
-    folder: MapFolder
+    drawing: Drawing
     names: Mapping[str, str]
     asked: Mapping[str, Mapping[str, Record]]
-    optional: bool
+    machines: Machines | None = None
+
+    @property
+    def folder(self) -> MapFolder:
+        """Where the maps go."""
+        return self.drawing.folder
 
     @classmethod
     def prepare(cls, arguments: Namespace, methods: Mapping[str, Explainer]) -> "Work":
@@ -89,7 +85,9 @@ class Work:
             images = replace(everything, cases=_chosen_cases(everything, arguments))
         if shard is not None:
             images = replace(images, cases=_share(images.cases, batch_size, shard))
-        model = load_trained(settings, run, num_classes=cohort.num_classes)
+        machines = machines_of(arguments, settings.device)
+        here = settings if machines is None else replace(settings, device="cpu")  # where nothing is drawn
+        model = load_trained(here, run, num_classes=cohort.num_classes)
         for explainer in methods.values():
             for layer in _layers(explainer):
                 find_layer(model, layer)
@@ -104,19 +102,25 @@ class Work:
         if arguments.dicom:
             options = {name: options_of(explainer) for name, explainer in methods.items()}
             dicom = DicomMaps.prepare(settings, weights_sha256, images, common["bias"], options, aim)
+        drawing = Drawing(
+            settings,
+            run,
+            weights_sha256,
+            None if arguments.images else condition,
+            methods,
+            aim,
+            maps_at_once,
+            MapFolder(out, cohort.classes, raw=arguments.maps or "", again=arguments.again, dicom=dicom),
+            "all" in arguments.method,
+        )
         return cls(
             f"{settings.name} on {'images' if arguments.images else condition}",
             model,
             images,
-            _source(settings, condition, model, given=bool(arguments.images)),
-            methods,
-            aim,
-            batch_size,
-            maps_at_once,
-            MapFolder(out, cohort.classes, raw=arguments.maps or "", again=arguments.again, dicom=dicom),
+            drawing,
             names,
             {names[case.id]: _asked(case, methods, common) for case in images.cases},
-            "all" in arguments.method,
+            machines,
         )
 
     def draw(self, advance: Advance) -> None:
@@ -130,46 +134,48 @@ class Work:
         """
         missing = self.folder.missing(self.asked)
         total, done = sum(map(len, missing.values())), 0
-        kept = len(missing) * len(self.methods) - total
+        kept = len(missing) * len(self.drawing.methods) - total
         _log.info("%d maps to draw into %s%s", total, self.folder.path, f", {kept} are there already" if kept else "")
-        cases = {case.id: case for case in self._batched_with(missing)}
-        if not cases:
+        groups = list(self._groups(missing))
+        if not groups:
             return
         advance(done, total)
 
         def tell(words: str) -> None:
             advance(done, total, words)
 
-        pieces = explain_cases(
-            self.model,
-            self.batches_of(replace(self.images, cases=tuple(cases.values()))),
-            {name: _telling(name, explainer, tell) for name, explainer in self.methods.items()},
-            aim=self.aim,
-            task=self.images.task,
-            num_classes=self.images.num_classes,
-            maps_at_once=self.maps_at_once,
-            wanted=lambda case, method: method in missing[self.names[case]],
-            unfit=_leave_out if self.optional else None,
-        )
-        for (case, method), of_one in groupby(pieces, key=lambda piece: (piece.case, piece.method)):
-            name = self.names[case]
-            self.folder.write(name, of_one, self.asked[name][method], _about(cases[case], self.images))
-            done += 1
-            advance(done, total, f"{method} of {case}")
+        if self.machines is None:
+            cases = tuple(case for group in groups for case in group.images.cases)
+            everything = Some.of(replace(self.images, cases=cases), self.names, self.asked, missing)
+            for case, method in self.drawing.draw(self.model, everything, tell=tell, unfit=_leave_out):
+                done += 1
+                advance(done, total, f"{method} of {case}")
+            return
+        told: set[str] = set()
+        for some, left in draw_over(self.machines, self.drawing, groups):
+            for method in left.keys() - told:
+                _leave_out(method, left[method])
+            told |= left.keys()
+            done += some.count
+            advance(done, total)
+        if there_not := sum(len(methods - told) for methods in self.folder.missing(self.asked).values()):
+            what = f"{there_not} maps were drawn and are not in {self.folder.path}; do all machines see the same files?"
+            raise LostWorkError(what)
 
-    def _batched_with(self, missing: Mapping[str, Collection[str]]) -> Iterator[Case]:
-        """Yield the cases of each batch in which a map is missing: all of them, as the last digits depend on all."""
-        for start in range(0, len(self.images.cases), self.batch_size):
-            batch = self.images.cases[start : start + self.batch_size]
+    def _groups(self, missing: Mapping[str, set[str]]) -> Iterator[Some]:
+        """Yield the batches in which a map is missing, all cases of each, as the last digits depend on all."""
+        size = self.drawing.settings.data.batch_size
+        for start in range(0, len(self.images.cases), size):
+            batch = self.images.cases[start : start + size]
             if any(missing[self.names[case.id]] for case in batch):
-                yield from batch
+                yield Some.of(replace(self.images, cases=batch), self.names, self.asked, missing)
 
     def records(self) -> list[Record]:
         """What the `maps.json` of each case says about the methods asked for, with the name of its folder."""
         found = []
         for case in self.images.cases:
             record = self.folder.record(self.names[case.id])
-            maps = {method: record["maps"][method] for method in self.methods if method in record["maps"]}
+            maps = {method: record["maps"][method] for method in self.drawing.methods if method in record["maps"]}
             found.append({"folder": self.names[case.id], **record, "maps": maps})
         return found
 
@@ -199,20 +205,6 @@ def _no_cohort_options(arguments: Namespace, settings: TrainSettings) -> None:
         )
 
 
-def _source(
-    settings: TrainSettings, condition: Condition, model: nn.Module, *, given: bool
-) -> Callable[[Cohort], Iterable[Batch]]:
-    data = settings.data
-    if not given:
-        return lambda images: condition_batches(data, images, condition)
-    if data.volume is not None:
-        return lambda images: chosen_batches(data, images)
-    axes = spatial_axes(model)
-    return lambda images: given_batches(
-        images, data.preprocessing, axes=axes, batch_size=data.batch_size, workers=data.workers
-    )
-
-
 def _asked(case: Case, methods: Mapping[str, Explainer], common: Record) -> dict[str, Record]:
     """What is asked of each method, as JSON gives it back."""
     image = case.variants.get(common["bias"] or "", case.image)
@@ -237,16 +229,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _about(case: Case, cohort: Cohort) -> Record:
-    """What is known about a case."""
-    if isinstance(case.label, int):
-        label = cohort.classes[case.label] if case.label >= 0 else None
-    else:
-        present = [name for name, value in zip(cohort.classes, case.label, strict=True) if value == 1]
-        label = ", ".join(present) or ("none" if all(value == 0 for value in case.label) else None)
-    return {"case": case.id, "image": cohort.name(case.image), "label": label}
-
-
 def _layers(explainer: Explainer) -> tuple[str, ...]:
     """Layers of the model that an explainer, or one inside of it, asks for."""
     found: list[str] = []
@@ -259,13 +241,5 @@ def _layers(explainer: Explainer) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _telling(name: str, explainer: Explainer, tell: Callable[[str], None]) -> Explainer:
-    """The same explainer; where it can, it says how far it is."""
-    if not methods()[name].has("progress"):
-        return explainer
-    told: Explainer = replace(explainer, progress=lambda done, total: tell(f"{name}: {done} of {total}"))  # type: ignore[type-var]
-    return told
-
-
-def _leave_out(method: str, error: SightlineError) -> None:
+def _leave_out(method: str, error: SightlineError | str) -> None:
     _log.warning("%s is left out: %s", method, error)

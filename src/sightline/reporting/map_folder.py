@@ -6,7 +6,7 @@ CASE/METHOD.png    the map over the image; METHOD.07-CLASS.png where all classes
 CASE/METHOD.npy    the map, float32, channels summed, at the size of the model's input: (*S), or (K, *S) of all classes
 CASE/METHOD.nii.gz the same as NIfTI, its axes the other way round: (W, H), (W, H, D); all classes (W, H, 1 or D, K)
 CASE/METHOD.*.dcm  DICOM objects of the result, see `sightline.reporting.dicom`
-CASE/maps.json     what was asked of each method, and what came out
+CASE/maps.json     what was asked of each method, what came out, and by which version of Sightline
 ```
 
 Every file is written atomically, `maps.json` last: what it names is there and whole. Of a volume, pictures show the
@@ -27,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline import __version__
 from sightline.data.images import IMAGE_SUFFIXES
 from sightline.errors import RunError
 from sightline.evaluation.explain_cases import Piece
@@ -117,7 +118,7 @@ class MapFolder:
         folder, method, every = self.path / name, asked["method"], asked["target"] == "every"
         record, shown = self._cleared(name, method), {key: asked.get(key) for key in _OF_IMAGE}
         array = folder / f"{method}{_SUFFIX[self.raw]}" if self.raw else None
-        entry: Record = {**asked, "file": array and array.name, "pictures": []}
+        entry: Record = {**asked, "sightline": __version__, "file": array and array.name, "pictures": []}
         values: dict[str, list[Any]] = {}
         with _array(array, several=every) as add:
             for piece in pieces:

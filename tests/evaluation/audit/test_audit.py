@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from sightline.data.cohort import Case
 from sightline.errors import RunError, SettingsError
 from sightline.evaluation.audit import (
     Audit,
@@ -23,6 +24,7 @@ from sightline.evaluation.audit import (
     UnfitError,
     audit,
     measure,
+    measure_chunks,
 )
 from sightline.evaluation.audit.part import Array
 from sightline.evaluation.audit.parts import default_parts, part_names
@@ -152,6 +154,25 @@ def test_processes_share_the_chunks_and_the_audit_finds_them(tmp_path: Path) -> 
     with pytest.raises(SettingsError, match="shard must be I/N with 1 <= I <= N, got 3/2"):
         measure(subject, material, [Brightness()], Folder(tmp_path / "none"), (3, 2))
     assert not (tmp_path / "none").exists()
+
+
+def test_chunks_may_be_measured_elsewhere(tmp_path: Path) -> None:
+    subject, material = tiny()
+    whole = audit(subject, material, [Brightness()], Folder(tmp_path / "alone"), chunk=3)
+    folder, asked = Folder(tmp_path / "shared"), []
+
+    def elsewhere(chunks: Mapping[int, tuple[Case, ...]]) -> None:
+        asked.append({number: [case.id for case in cases] for number, cases in chunks.items()})
+        Brightness.asked.clear()
+        measure_chunks(subject, material, [Brightness()], folder, [number for number in chunks if number != 3], chunk=3)
+
+    names = [case.id for case in material.cases]
+    measure(subject, material, [Brightness()], folder, (3, 4), chunk=3)
+    assert audit(subject, material, [Brightness()], folder, chunk=3, elsewhere=elsewhere) == whole
+    assert asked == [{0: names[:3], 1: names[3:6], 3: names[9:]}], "but for what is there"
+    assert Brightness.asked == names[:6] + names[9:], "what is left is measured here"
+    with pytest.raises(RunError, match="sees another chunk than the command did"):
+        measure_chunks(subject, material, [Brightness()], folder, [0], chunk=4)
 
 
 def test_the_result_does_not_depend_on_chunks(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sightline import __version__
 from sightline.errors import RunError
-from sightline.evaluation.audit import Folder, Section
+from sightline.evaluation.audit import Folder, Section, store
 from sightline.evaluation.audit.store import fingerprint
 
 VALUES = {"a": np.array([[0.1, np.nan]]), "b": np.array([3], np.int64)}
@@ -72,7 +73,34 @@ def test_another_audit_may_replace_it(folder: Folder) -> None:
     folder.begin({"model": "bb", "seed": 0}, again=True)
     assert folder.read_chunk("outside", 0) is None
     assert folder.read_section("outside") is None
-    assert json.loads((folder.path / "asked.json").read_text()) == {"model": "bb", "seed": 0}
+    assert json.loads((folder.path / "asked.json").read_text()) == {
+        "model": "bb",
+        "seed": 0,
+        "sightline": __version__,
+    }
+
+
+def test_what_another_version_measured_is_kept_and_told(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.write_chunk("outside", 0, VALUES)
+    folder.begin({"model": "aa", "seed": 0})
+    assert not caplog.text
+    monkeypatch.setattr(store, "__version__", "9.0")
+    folder.begin({"model": "aa", "seed": 0})
+    assert f"was begun by sightline {__version__}; --again measures all by 9.0" in caplog.text
+    folder.write_chunk("outside", 1, VALUES)
+    kept = [np.load(folder.path / "measured" / "outside" / f"{number:05d}.npz") for number in (0, 1)]
+    assert [str(each["sightline"]) for each in kept] == [__version__, "9.0"]
+
+
+def test_a_process_that_measures_must_see_the_same(folder: Folder, tmp_path: Path) -> None:
+    folder.check({"model": "aa", "seed": 0, "resampling": "other"})
+    with pytest.raises(RunError, match=r"^a process that measures sees another model than the command did; do all"):
+        folder.check({"model": "bb", "seed": 0})
+    with pytest.raises(RunError, match=r"^no audit in .* for a process that measures; do all machines see the same"):
+        Folder(tmp_path / "elsewhere").check({"model": "aa", "seed": 0})
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

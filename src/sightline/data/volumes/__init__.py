@@ -4,9 +4,10 @@ from sightline.data.volumes.discovering import Place, Source, find_places, sourc
 from sightline.data.volumes.labels import Labelled, prepared_cohort, read_labels
 from sightline.data.volumes.planning import Plan, plan_volumes
 from sightline.data.volumes.prepare import Job, Outcome, Preparation, prepare_volume
-from sightline.data.volumes.prepare_many import Machines, prepare_volumes, write_tables
+from sightline.data.volumes.prepare_many import prepare_volumes, write_tables
 from sightline.data.volumes.resampling import resample, resample_labels, resampled_affine, resampled_shape
 from sightline.data.volumes.store import open_array, read_array, read_store, write_store
+from sightline.machines import Machines
 
 __all__ = [
     "Job",

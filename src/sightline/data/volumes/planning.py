@@ -10,8 +10,9 @@ from sightline.data.table import TABLE_NAME
 from sightline.data.volumes.discovering import find_places
 from sightline.data.volumes.labels import Labelled, mask_files, prepared_masks, read_labels, sources_of
 from sightline.data.volumes.prepare import Job, Preparation
-from sightline.data.volumes.prepare_many import Machines, find_sources
+from sightline.data.volumes.prepare_many import find_sources
 from sightline.errors import DataError, SettingsError
+from sightline.machines import Machines
 from sightline.shards import Shard, shard_of
 
 _log = logging.getLogger(__name__)

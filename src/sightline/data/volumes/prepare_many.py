@@ -6,54 +6,19 @@ what is there of a run that was stopped is taken over by the next one.
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sightline.data.volumes.discovering import Place, Source, needs_headers, sources_at
-from sightline.data.volumes.pool import ATTEMPTS, default_processes, in_processes, on_cluster
 from sightline.data.volumes.prepare import VOLUMES, Job, Outcome, prepare_volume
 from sightline.data.volumes.store import STORE_SUFFIX
-from sightline.errors import SettingsError
+from sightline.machines import ATTEMPTS, Machines
 from sightline.runs import write_text
 
 VOLUMES_TABLE, BROKEN_TABLE = "volumes.csv", "broken.csv"
 _FEW = 32  # places that are not worth starting processes for
 Progress = Callable[[int, int], None]
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Machines:
-    """Where jobs are done.
-
-    Attributes:
-        processes: of this machine; 0 for as many as it has cores and memory for.
-        cluster: address of a Dask scheduler in their place; empty for none.
-    """
-
-    processes: int = 0
-    cluster: str = ""
-
-    def __post_init__(self) -> None:
-        if self.processes < 0:
-            raise SettingsError(f"processes must be at least 1, got {self.processes}")
-
-    def do(
-        self, work: Callable[[Task], Result], tasks: Sequence[Task], progress: Progress | None = None
-    ) -> Iterator[tuple[Task, Result | None]]:
-        """Do tasks; see `in_processes`."""
-        if self.cluster:
-            results = on_cluster(work, tasks, address=self.cluster)
-        else:
-            processes = min(self.processes or default_processes(), max(len(tasks), 1))
-            results = in_processes(work, tasks, processes=processes)
-        for done, each in enumerate(results, start=1):
-            if progress is not None:
-                progress(done, len(tasks))
-            yield each
 
 
 def find_sources(places: Sequence[Place], machines: Machines, progress: Progress | None = None) -> list[Source]:

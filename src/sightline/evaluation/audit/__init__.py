@@ -1,6 +1,6 @@
 """The audit of a trained model: where it looks, what moves its decisions, and how sure that is."""
 
-from sightline.evaluation.audit.audit import Audit, audit, measure
+from sightline.evaluation.audit.audit import Audit, audit, measure, measure_chunks
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.material import Material
 from sightline.evaluation.audit.part import Columns, Part, UnfitError
@@ -23,4 +23,5 @@ __all__ = [
     "Verdict",
     "audit",
     "measure",
+    "measure_chunks",
 ]

@@ -22,6 +22,8 @@ from sightline.showing import table_html, told_html
 
 _log = logging.getLogger(__name__)
 _MOST_CASES, _MOST_PIXELS = 32, 1 << 22  # at a time
+Elsewhere = Callable[[Mapping[int, tuple[Case, ...]]], None]
+"""Has chunks measured by others, given the cases of each by its number, such as by `measure_chunks` in processes."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def audit(
     chunk: int | None = None,
     again: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Audit:
     """Ask a model every question, on every case.
 
@@ -73,6 +76,7 @@ def audit(
         chunk: cases at a time; by default 32, fewer where images are larger than 362 × 362 or are volumes.
         again: replace an audit with other settings.
         progress: called after each chunk with how many are done, and how many there are.
+        elsewhere: measures the chunks that are not there yet; what it leaves is measured here.
 
     Returns:
         The sections; a part that cannot be run says why, with the verdict `unknown`.
@@ -82,8 +86,11 @@ def audit(
         SightlineError: an image cannot be used.
     """
     chunk, unfit, fit = _begin(subject, material, parts, folder, chunk, again=again)
+    groups = _groups(material, chunk)
+    if elsewhere is not None:
+        elsewhere(_left(subject, material, fit, folder, groups))
     with evaluation_mode(*([subject.model] if subject.model is not None else [])):
-        columns = _measure(subject, material, fit, folder, chunk, unfit, progress)
+        columns = _columns(_measure(subject, material, fit, folder, groups, unfit, progress), subject, material, fit)
         sections = []
         for part in parts:
             if unfit[part.name]:
@@ -106,6 +113,7 @@ def measure(
     *,
     chunk: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """Measure a share of the chunks, and conclude nothing: for several processes that see one folder.
 
@@ -119,6 +127,7 @@ def measure(
         shard: which chunks, every N-th from the I-th on.
         chunk: as in `audit`.
         progress: as in `audit`.
+        elsewhere: as in `audit`.
 
     Raises:
         RunError: the folder holds something else.
@@ -127,8 +136,42 @@ def measure(
     """
     shard_of((), shard)
     chunk, unfit, fit = _begin(subject, material, parts, folder, chunk, again=False)
+    groups = dict(shard_of(list(_groups(material, chunk).items()), shard))
+    if elsewhere is not None:
+        elsewhere(_left(subject, material, fit, folder, groups))
     with evaluation_mode(*([subject.model] if subject.model is not None else [])):
-        _measure(subject, material, fit, folder, chunk, unfit, progress, shard)
+        _measure(subject, material, fit, folder, groups, unfit, progress)
+
+
+def measure_chunks(
+    subject: Subject,
+    material: Material,
+    parts: Sequence[Part],
+    folder: Folder,
+    numbers: Sequence[int],
+    *,
+    chunk: int | None = None,
+) -> None:
+    """Measure some chunks of an audit that another process has begun, and conclude nothing.
+
+    Args:
+        subject: as in `audit`.
+        material: as in `audit`.
+        parts: as in `audit`.
+        folder: where the audit was begun.
+        numbers: of the chunks.
+        chunk: as in `audit`.
+
+    Raises:
+        RunError: this process does not see what the other one does.
+        SightlineError: an image cannot be used.
+    """
+    chunk = chunk or _chunk_of(subject)
+    folder.check(_asked(subject, material, parts, chunk))
+    unfit = {part.name: part.unfit(subject, material) for part in parts}
+    fit, groups = [part for part in parts if not unfit[part.name]], _groups(material, chunk)
+    with evaluation_mode(*([subject.model] if subject.model is not None else [])):
+        _measure(subject, material, fit, folder, {number: groups[number] for number in numbers}, unfit, None)
 
 
 def _begin(
@@ -159,33 +202,63 @@ def _asked(subject: Subject, material: Material, parts: Sequence[Part], chunk: i
     }
 
 
+def _groups(material: Material, chunk: int) -> dict[int, tuple[Case, ...]]:
+    """Cut the cases into chunks: those of each by its number."""
+    cases = material.cases
+    return {number: cases[start : start + chunk] for number, start in enumerate(range(0, len(cases), chunk))}
+
+
+def _left(
+    subject: Subject,
+    material: Material,
+    parts: Sequence[Part],
+    folder: Folder,
+    groups: Mapping[int, tuple[Case, ...]],
+) -> dict[int, tuple[Case, ...]]:
+    """Chunks of which something is not measured yet."""
+    chosen = _chosen(subject, material, parts)
+    return {number: group for number, group in groups.items() if _kept(parts, chosen, folder, number, group)[1]}
+
+
+def _chosen(subject: Subject, material: Material, parts: Sequence[Part]) -> dict[str, set[str]]:
+    return {part.name: {case.id for case in part.chosen(subject, material)} for part in parts}
+
+
+def _kept(
+    parts: Sequence[Part], chosen: Mapping[str, set[str]], folder: Folder, number: int, group: tuple[Case, ...]
+) -> tuple[dict[str, dict[str, Any]], list[tuple[Part, tuple[Case, ...]]]]:
+    """What was measured of a chunk by the part, and the other parts with their cases in it."""
+    there, missing = {}, []
+    for part in parts:
+        cases = tuple(case for case in group if case.id in chosen[part.name])
+        if not cases:
+            continue
+        kept = folder.read_chunk(part.name, number)
+        if kept is None:
+            missing.append((part, cases))
+        else:
+            there[part.name] = kept
+    return there, missing
+
+
 def _measure(
     subject: Subject,
     material: Material,
     parts: Sequence[Part],
     folder: Folder,
-    chunk: int,
+    groups: Mapping[int, tuple[Case, ...]],
     unfit: dict[str, str],
     progress: Callable[[int, int | None], None] | None,
-    shard: Shard = (1, 1),
-) -> dict[str, Columns]:
-    """Measure what is not there yet; a part that the model turns out not to suit is added to `unfit`."""
-    chosen = {part.name: tuple(part.chosen(subject, material)) for part in parts}
-    wanted = {part.name: {case.id for case in chosen[part.name]} for part in parts}
-    groups = [material.cases[start : start + chunk] for start in range(0, len(material.cases), chunk)]
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure what is not there yet; a part that the model turns out not to suit is added to `unfit`.
+
+    Returns:
+        What was measured of each chunk, by the part.
+    """
+    chosen = _chosen(subject, material, parts)
     pieces: dict[str, list[dict[str, Any]]] = {part.name: [] for part in parts}
-    own = shard_of(list(enumerate(groups)), shard)
-    for done, (number, group) in enumerate(own, start=1):
-        missing: list[tuple[Part, tuple[Case, ...]]] = []
-        for part in parts:
-            cases = tuple(case for case in group if case.id in wanted[part.name])
-            if not cases or unfit[part.name]:
-                continue
-            kept = folder.read_chunk(part.name, number)
-            if kept is None:
-                missing.append((part, cases))
-            else:
-                pieces[part.name].append(kept)
+    for done, (number, group) in enumerate(groups.items(), start=1):
+        there, missing = _kept([part for part in parts if not unfit[part.name]], chosen, folder, number, group)
         look = Look(subject, group, material.load(group)) if missing else None
         for part, cases in missing:
             assert look is not None
@@ -196,13 +269,21 @@ def _measure(
                 _log.warning("%s is left out: %s", part.name, error)
                 continue
             folder.write_chunk(part.name, number, values)
-            pieces[part.name].append(values)
+            there[part.name] = values
+        for name, values in there.items():
+            pieces[name].append(values)
         if progress is not None:
-            progress(done, len(own))
-    if shard != (1, 1):
-        return {}
+            progress(done, len(groups))
+    return {name: found for name, found in pieces.items() if not unfit[name]}
+
+
+def _columns(
+    pieces: Mapping[str, list[dict[str, Any]]], subject: Subject, material: Material, parts: Sequence[Part]
+) -> dict[str, Columns]:
+    """Join what was measured chunk by chunk."""
+    chosen = {part.name: tuple(part.chosen(subject, material)) for part in parts}
     return {
         name: Columns(chosen[name], {of: np.concatenate([piece[of] for piece in found]) for of in found[0]})
         for name, found in pieces.items()
-        if found and not unfit[name]
+        if found
     }

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,11 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline import __version__
 from sightline.errors import RunError
 from sightline.evaluation.audit.section import Section
 from sightline.runs import atomic_path, is_empty, write_json
 
 Array = NDArray[Any]
+_CONCLUDING = ("resampling",)  # what is measured does not depend on it
+_CODE = "sightline"
+"""Key of the version that measured: in `asked.json` that which began the audit, in a chunk that of the chunk."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,7 @@ class Folder:
         taken = self.path.is_dir() and not is_empty(self.path)  # asked first: another process may begin it now
         wanted = json.loads(json.dumps(asked))
         if file.is_file() and not again:
-            before = json.loads(file.read_text(encoding="utf-8"))
-            different = sorted(key for key in {*before, *wanted} if before.get(key) != wanted.get(key))
-            if different:
+            if different := self._different(wanted):
                 raise RunError(
                     f"{self.path} holds an audit with another {', '.join(different)}; choose another folder with "
                     "--out, or replace it with --again"
@@ -55,7 +59,30 @@ class Folder:
             raise RunError(f"{self.path} holds something else than an audit; choose another folder with --out")
         if again:
             self._forget()
-        write_json(file, wanted)
+        write_json(file, {**wanted, _CODE: __version__})
+
+    def check(self, asked: Mapping[str, Any]) -> None:
+        """See that the audit of this folder is that which another process has begun.
+
+        Raises:
+            RunError: there is none, or it is of something else than this process sees.
+        """
+        if not (self.path / "asked.json").is_file():
+            raise RunError(f"no audit in {self.path} for a process that measures; do all machines see the same files?")
+        different = [key for key in self._different(json.loads(json.dumps(asked))) if key not in _CONCLUDING]
+        if different:
+            raise RunError(
+                f"a process that measures sees another {', '.join(different)} than the command did; do all machines "
+                "see the same files, and is the model the same each time that it is opened?"
+            )
+
+    def _different(self, wanted: Mapping[str, Any]) -> list[str]:
+        """Names of what the audit was begun with otherwise."""
+        before = json.loads((self.path / "asked.json").read_text(encoding="utf-8"))
+        begun = before.pop(_CODE, __version__)
+        if begun != __version__:
+            _log.warning("%s was begun by sightline %s; --again measures all by %s", self.path, begun, __version__)
+        return sorted(key for key in {*before, *wanted} if before.get(key) != wanted.get(key))
 
     def _forget(self) -> None:
         """Remove what an earlier audit measured and concluded."""
@@ -66,14 +93,14 @@ class Folder:
     def write_chunk(self, part: str, number: int, values: Mapping[str, Array]) -> None:
         """Keep what a part measured of the cases of one chunk, atomically."""
         with atomic_path(self._chunk(part, number)) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **values)  # type: ignore[arg-type]  # arrays by name
+            np.savez_compressed(stream, **values, **{_CODE: np.array(__version__)})  # type: ignore[arg-type]  # by name
 
     def read_chunk(self, part: str, number: int) -> dict[str, Array] | None:
         """Return what was kept; None where nothing was, or nothing that can be read."""
         file = self._chunk(part, number)
         try:
             with np.load(file, allow_pickle=False) as held:
-                return dict(held)
+                return {name: array for name, array in held.items() if name != _CODE}
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile):

@@ -1,14 +1,17 @@
-"""Many jobs over processes of this machine, or over a Dask cluster.
+"""Many tasks over processes of this machine.
 
-A process that is killed loses nothing but its own job, which another takes up; a job that has ended three processes is
-given up, since it would end the next one, too. If the main process is killed, the others end after their jobs.
+A process that is killed loses nothing but its own task, which another takes up; a task that has ended three processes
+is given up, since it would end the next one, too. If the main process is killed, the others end after their tasks.
 """
 
+import logging
 import multiprocessing
 import multiprocessing.resource_tracker as resource_tracker
 import os
+import pickle
 import signal
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,12 +20,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from sightline.errors import DataNotFoundError, MissingExtraError, RunError
+from sightline.errors import LostWorkError
+from sightline.machines.gpus import gpu_of
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 ATTEMPTS = 3
-_MEMORY_GIB = 3  # of one job, for the number of processes
+_MEMORY_GIB = 3  # of one task, for the number of processes
 _BEGAN, _DONE, _FAILED, _GONE = range(4)  # what a process answers
 
 
@@ -36,31 +40,33 @@ def default_processes() -> int:
 
 
 def in_processes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], *, processes: int
+    work: Callable[[Task], Result], tasks: Sequence[Task], *, processes: int, gpus: Sequence[str] = ()
 ) -> Iterator[tuple[Task, Result | None]]:
     """Do tasks in processes of this machine, as they get done.
 
     Args:
         work: a function of a module, which may be done twice for one task.
         tasks: what it is called with, one after the other.
-        processes: how many; one does the tasks in this process.
+        processes: how many, which share out the threads of one; one does the tasks in this process.
+        gpus: of which each process sees but one, see `shared_gpus`; none to choose none.
 
     Yields:
         Each task once with its result, or with None if it ended `ATTEMPTS` processes.
 
     Raises:
+        LostWorkError: processes end before they begin.
         Exception: whatever `work` raises; the other processes are ended.
     """
-    if processes == 1 or len(tasks) <= 1:
+    if processes == 1:
         yield from ((task, work(task)) for task in tasks)
         return
     waiting, attempts, unborn = deque(range(len(tasks))), [0] * len(tasks), 0
-    threads = max((os.cpu_count() or 1) // processes, 1)
     workers: list[_Worker] = []
     try:
         while waiting or workers:
             while waiting and len(workers) < processes:
-                workers.append(_Worker.start(work, threads))
+                number = next(each for each in range(processes) if each not in {worker.number for worker in workers})
+                workers.append(_Worker.start(work, processes, number, gpu_of(number, gpus)))
                 workers[-1].give(waiting.popleft(), tasks)
             ready = wait([worker.pipe for worker in workers])
             for worker in [worker for worker in workers if worker.pipe in ready]:
@@ -78,7 +84,9 @@ def in_processes(
                 if kind == _GONE:
                     unborn += not worker.began
                     if unborn >= ATTEMPTS:
-                        raise RunError("processes end before they begin; is the main module guarded, as for spawn?")
+                        raise LostWorkError(
+                            "processes end before they begin; is the main module guarded, as for spawn?"
+                        )
                     attempts[index] += worker.began
                     if attempts[index] < ATTEMPTS:
                         waiting.append(index)
@@ -92,23 +100,24 @@ def in_processes(
 
 @dataclass
 class _Worker:
-    """A process, the pipe to it and the task it has."""
+    """A process, the pipe to it, its number among those there are, and the task it has."""
 
     process: BaseProcess
     pipe: "Connection[Any, Any]"
+    number: int
     index: int = -1
     began: bool = False
 
     @classmethod
-    def start(cls, work: Callable[[Any], Any], threads: int) -> "_Worker":
+    def start(cls, work: Callable[[Any], Any], processes: int, number: int, gpu: str) -> "_Worker":
         """Start a process."""
-        context = _context()
+        context = _context(work)
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, work, threads), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, work, processes, gpu), daemon=True)
         with _without_interrupts():
             process.start()
         theirs.close()  # so that the end of the process ends the pipe
-        return cls(process, ours)
+        return cls(process, ours, number)
 
     def give(self, index: int, tasks: Sequence[Any]) -> None:
         """Hand over a task; a process that is gone is noticed when its answer is waited for."""
@@ -133,13 +142,16 @@ class _Worker:
         self.process.join()
 
 
-def _serve(pipe: "Connection[Any, Any]", work: Callable[[Any], Any], threads: int) -> None:
+def _serve(pipe: "Connection[Any, Any]", work: Callable[[Any], Any], processes: int, gpu: str) -> None:
     """Do what comes through the pipe until it is closed."""
+    if gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before anything asks for a GPU
     import torch
 
+    logging.getLogger("sightline").addHandler(logging.NullHandler())  # the main process talks
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it, and ends this one
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not before it has tidied up
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(torch.get_num_threads() // processes, 1))
     with suppress(ConnectionError):
         pipe.send((_BEGAN, None))
     while True:
@@ -150,17 +162,27 @@ def _serve(pipe: "Connection[Any, Any]", work: Callable[[Any], Any], threads: in
         try:
             answer = (_DONE, work(task))
         except Exception as error:  # for the main process to raise
-            answer = (_FAILED, error)
+            answer = (_FAILED, _sendable(error))
         with suppress(ConnectionError):
             pipe.send(answer)
 
 
-def _context() -> Any:  # noqa: ANN401 - a context of any kind
+def _sendable(error: Exception) -> Exception:
+    """Return an error that goes through a pipe, in words where it does not."""
+    error.add_note(f"in a process of its own:\n{''.join(traceback.format_exception(error))}")
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever an error of somebody raises
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _context(work: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - a context of any kind
     """Return how processes are started: not as copies of this one, whose threads may hold locks."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sightline.data.volumes.prepare", "torch"])  # once, and not in each process
+    context.set_forkserver_preload([work.__module__, "torch"])  # once, and not in each process
     return context
 
 
@@ -176,40 +198,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def on_cluster(
-    work: Callable[[Task], Result], tasks: Sequence[Task], *, address: str
-) -> Iterator[tuple[Task, Result | None]]:
-    """Do tasks on a Dask cluster whose machines see the same files under the same names; yields as `in_processes`.
-
-    Args:
-        work: a function of a module, which may be done twice for one task.
-        tasks: what it is called with.
-        address: of the scheduler, such as `tcp://10.0.0.1:8786`.
-
-    Raises:
-        MissingExtraError: distributed is not installed.
-        DataNotFoundError: nothing answers at the address.
-        Exception: whatever `work` raises.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("a Dask cluster needs the extra 'cluster': pip install 'sightline[cluster]'") from error
-    dask: Any = distributed  # untyped
-    try:
-        client = dask.Client(address, timeout="20s")
-    except (OSError, ValueError) as error:
-        raise DataNotFoundError(f"no Dask scheduler answers at {address} ({type(error).__name__})") from None
-    with client:
-        futures = {client.submit(work, task, pure=False): task for task in tasks}
-        try:
-            for future in dask.as_completed(futures):
-                try:
-                    result = future.result()
-                except dask.KilledWorker:
-                    result = None
-                yield futures.pop(future), result
-        finally:
-            client.cancel(list(futures))

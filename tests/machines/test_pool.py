@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from operator import call
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sightline.data.volumes import pool
-from sightline.data.volumes.pool import default_processes, in_processes, on_cluster
-from sightline.errors import DataNotFoundError, MissingExtraError
+from sightline.errors import DataError
+from sightline.machines import pool
+from sightline.machines.pool import default_processes, in_processes
 
 ROOTS = [partial(math.isqrt, number**2) for number in range(12)]
 
@@ -50,6 +49,26 @@ def test_an_error_ends_it_and_every_process() -> None:
     assert multiprocessing.active_children() == []
 
 
+def test_a_single_task_that_ends_its_process_does_not_end_this_one() -> None:
+    assert list(in_processes(os._exit, [3], processes=2)) == [(3, None)]
+
+
+def test_an_error_that_goes_through_no_pipe_is_told_in_words() -> None:
+    unsendable = OSError("disk and pipe")
+    unsendable.held = lambda: None  # type: ignore[attr-defined]  # which no pickle takes
+    assert str(pool._sendable(unsendable)) == "OSError: disk and pipe"
+    error = DataError("no such case")
+    assert pool._sendable(error) is error
+
+
+def test_each_process_sees_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    tasks = [partial(os.getenv, "CUDA_VISIBLE_DEVICES")] * 2  # each process gets one as it starts
+    seen = [result for _, result in in_processes(call, tasks, processes=2, gpus=("2", "3"))]
+    assert sorted(map(str, seen)) == ["2", "3"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
+
+
 def test_who_stops_asking_ends_every_process() -> None:
     results = in_processes(call, [ROOTS[0], partial(time.sleep, 60), *ROOTS], processes=2)
     next(results)
@@ -62,28 +81,3 @@ def test_there_is_at_least_one_process_and_no_more_than_cores(monkeypatch: pytes
     assert 1 <= default_processes() <= (os.cpu_count() or 1)
     monkeypatch.setattr(pool, "_MEMORY_GIB", 1e6)
     assert default_processes() == 1
-
-
-def test_a_dask_cluster_does_them_by_its_address() -> None:
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
-    ) as cluster:
-        done = list(on_cluster(call, ROOTS, address=cluster.scheduler_address))
-        assert sorted(result for _, result in done if result is not None) == list(range(12))
-        with pytest.raises(ValueError, match="many"):
-            list(on_cluster(call, [partial(int, "many")], address=cluster.scheduler_address))
-
-
-def test_a_cluster_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
-
-    def silent(*_: object, **__: object) -> None:
-        raise TimeoutError
-
-    monkeypatch.setattr(distributed, "Client", silent)
-    with pytest.raises(DataNotFoundError, match=r"^no Dask scheduler answers at tcp://127.0.0.1:1 \(TimeoutError\)$"):
-        list(on_cluster(call, ROOTS, address="tcp://127.0.0.1:1"))
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r"a Dask cluster needs the extra 'cluster': pip install"):
-        list(on_cluster(call, ROOTS, address="tcp://127.0.0.1:1"))

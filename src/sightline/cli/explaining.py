@@ -25,6 +25,7 @@ from sightline.evaluation.given_images import given_batches, given_images, spati
 from sightline.evaluation.given_volumes import as_series
 from sightline.reporting.map_folder import MapFolder, Record, folder_names
 from sightline.shards import Shard, read_shard, shard_of
+from sightline.stores import fetched
 from sightline.training import TrainSettings, load_trained, open_run
 from sightline.types import Batch
 
@@ -216,7 +217,7 @@ def _source(
 def _asked(case: Case, methods: Mapping[str, Explainer], common: Record) -> dict[str, Record]:
     """What is asked of each method, as JSON gives it back."""
     image = case.variants.get(common["bias"] or "", case.image)
-    if not image.exists():
+    if not fetched(image).exists():
         raise DataNotFoundError(f"{case.id}: no such image file {image.name}")
     common = {**common, "image_sha256": _sha256(image)}
     asked: dict[str, Record] = {

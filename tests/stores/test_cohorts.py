@@ -16,10 +16,12 @@ from sightline.cli.main import main
 from sightline.data import Preprocessing, batches, check_cohort, read_cohort, write_cohort
 from sightline.data.check import readable_cases
 from sightline.data.duplicates import find_copies
-from sightline.data.readers import read_mask, read_pixels, read_volume
+from sightline.data.gaze_files import read_gaze
+from sightline.data.readers import read_mask, read_pixels, read_unit, read_volume
 from sightline.errors import DataNotFoundError, ServerError, SettingsError
 from sightline.stores import asking, mirrored
 
+from ..reporting.dicom.made import radiograph, save
 from .conftest import KEY, SECRET, Store
 
 SMALL = ["epochs=1", "data.batch_size=4", "data.preprocessing.size=32", "model.name=resnet18", "model.width=4"]
@@ -145,6 +147,19 @@ def test_prepared_volumes_come_from_a_store(memory: Store, tmp_path: Path) -> No
     scan = mirrored(f"{memory.url}/p1.zarr")
     assert np.array_equal(read_volume(scan).values, values.astype(np.float32))
     assert np.array_equal(read_mask(scan.with_name("p1.zarr#1")), values > 30)
+
+
+def test_gaze_and_masks_of_every_kind_come_from_a_store(memory: Store, tmp_path: Path) -> None:
+    table = "start,duration,x,y\n0.5,0.25,10.5,3\n"
+    gaze = read_gaze(mirrored(memory.write("gaze.csv", table.encode())), (32, 32))
+    assert (gaze.x.tolist(), gaze.y.tolist()) == ([10.5], [3.0])
+    points = {"label": "lung", "shape_type": "rectangle", "points": [[4, 4], [8, 10]]}
+    outline = {"shapes": [points], "imageHeight": 32, "imageWidth": 32}
+    file = mirrored(memory.write("film.json", json.dumps(outline).encode()))
+    assert read_mask(file.with_name("film.json#lung")).sum() == 24
+    radiograph_file = save(radiograph(), tmp_path / "film.dcm")
+    film = mirrored(memory.write("film", radiograph_file.read_bytes()))
+    assert np.array_equal(read_unit(film), read_unit(radiograph_file))
 
 
 def test_a_server_of_files_is_a_store(films: Path) -> None:

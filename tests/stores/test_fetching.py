@@ -2,14 +2,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sightline.errors import DataError, DataNotFoundError, MissingExtraError, ServerError, SettingsError
-from sightline.stores import fetched, fetching, mirrored, refreshed, there, version
+from sightline.stores import fetched, fetching, mirrored, refreshed, room, there, version
 
 from .conftest import Store
 
@@ -103,7 +102,7 @@ def test_a_download_that_is_cut_short_is_not_kept(memory: Store, monkeypatch: py
     assert files_in(cache) == set()
 
 
-def test_a_killed_download_leaves_nothing_under_the_name(tmp_path: Path, cache: Path) -> None:
+def test_a_killed_download_leaves_nothing_under_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "store" / "a.png"
     source.parent.mkdir()
     source.write_bytes(b"pixels")
@@ -129,12 +128,13 @@ fetched(mirrored({url!r}))
     assert [file.suffix for file in path.parent.iterdir()] == [".part"]
     assert fetched(path).read_bytes() == b"pixels"
     (left,) = path.parent.glob(".*.part")
-    os.utime(left, (0, time.time() - 2 * 86_400))
-    os.environ["SIGHTLINE_CACHE_GIB"] = "1e-9"  # of the fixture, which takes it back
-    (source.parent / "b.png").write_bytes(b"b")
-    fetched(mirrored(f"file://{source.parent / 'b.png'}"))
-    del os.environ["SIGHTLINE_CACHE_GIB"]
-    assert not left.exists()
+    monkeypatch.setenv("SIGHTLINE_CACHE_GIB", "1e-9")
+    for unfinished_s, stays in ((60.0, True), (0.0, False)):
+        monkeypatch.setattr(room, "_UNFINISHED_S", unfinished_s)
+        os.utime(left, (0, 0))
+        path.unlink(missing_ok=True)
+        fetched(path)
+        assert left.exists() == stays
 
 
 def test_a_folder_is_fetched_with_all_in_it(memory: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,17 @@ a file asks for it first (`fetched`), and it is loaded then. Where it comes from
 registered: threads, the processes of a loader, and those of a training find it alike. `room` keeps the folder small.
 """
 
-from sightline.stores.fetching import Version, fetched, refreshed, there, version
+from sightline.stores.fetching import Version, fetched, files_under, refreshed, there, version
 from sightline.stores.mirror import address_checked, mirrored, store_url
 
-__all__ = ["Version", "address_checked", "fetched", "mirrored", "refreshed", "store_url", "there", "version"]
+__all__ = [
+    "Version",
+    "address_checked",
+    "fetched",
+    "files_under",
+    "mirrored",
+    "refreshed",
+    "store_url",
+    "there",
+    "version",
+]

@@ -114,6 +114,21 @@ def there(path: Path) -> bool:
     return found is not None
 
 
+def files_under(path: Path) -> list[Path]:
+    """Return the files in a folder and the folders in it, fetched or not, or else the path itself.
+
+    Raises:
+        ServerError, DataError, MissingExtraError: as `fetched`.
+    """
+    url = store_url(path)
+    if url is None:
+        return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = _in_store(path)
+    if found is None or not found.is_folder:
+        return [path]
+    return sorted(file for name in _listed(url) or {} for file in files_under(path / name))
+
+
 def version(path: Path) -> Version | None:
     """Return what tells a file from its other versions, without fetching it; None if there is no such file."""
     found = _local(path) if store_url(path) is None or path.is_file() else _in_store(path)

@@ -91,7 +91,7 @@ def _files(folder: Path) -> Iterator[tuple[float, int, str]]:
                     continue
                 stat = entry.stat(follow_symlinks=False)
                 if entry.name.startswith(".") and entry.name.endswith(".part"):
-                    if time.time() - stat.st_mtime > _UNFINISHED_S:
+                    if time.time() - stat.st_ctime > _UNFINISHED_S:  # mtime may be set already
                         Path(entry.path).unlink()
                 elif entry.name not in (_COUNT, _LOCK):
                     yield stat.st_atime, stat.st_size, entry.path

@@ -219,6 +219,17 @@ def test_a_run_from_s3_is_that_of_the_folder(
             assert not [word for word in (KEY, SECRET) if word.encode() in file.read_bytes()]
 
 
+def test_a_bucket_may_be_the_folder(s3: Store, films: Path) -> None:
+    (films / "images" / "3.png").unlink()
+    for file in (films / "images").iterdir():
+        shutil.move(file, films)
+    (films / "cohort.csv").write_text((films / "cohort.csv").read_text().replace("images/", ""))
+    bucket = Store(s3.url.rpartition("/")[0], s3.system).put(films)
+    cohort = read_cohort(Path(bucket.url))
+    assert [problem.what for problem in check_cohort(cohort, pixels=False)] == ["3.png: no such file"]
+    assert read_pixels(cohort.cases[0].image).shape == (32, 32)
+
+
 class Items:
     """Images of a cohort, one an item, for the processes of a loader."""
 

@@ -146,7 +146,7 @@ def _local(path: Path) -> Version | None:
 def _in_store(path: Path) -> Version | None:
     """Look a file up in the list of its folder, and if there is no list, ask for it alone."""
     folder, url = store_url(path.parent), str(store_url(path))
-    if folder is not None and "/" in folder.partition("://")[2] and (names := _listed(folder)) is not None:
+    if folder is not None and (names := _listed(folder)) is not None:
         return names.get(path.name)
     try:
         return _asked_about(url)

@@ -5,6 +5,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any, ClassVar
 
+from sightline.urls import url_of
+
 
 class Family:
     """Base of settings of which there are several kinds, each a dataclass told by its field `method`.
@@ -38,7 +40,7 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401 - any settings value
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
     if isinstance(value, PurePath):
-        return value.as_posix()
+        return url_of(value) or value.as_posix()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"a setting cannot be a {type(value).__name__}")

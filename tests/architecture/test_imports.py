@@ -11,9 +11,9 @@ import sightline
 
 ROOT = Path(sightline.__file__).parent
 ROWS = (
-    ("errors", "showing"),
+    ("errors", "showing", "urls"),
     ("types", "runs", "plain", "yaml12", "addresses", "shards", "machines"),
-    ("checking",),
+    ("checking", "stores"),
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),
     ("training", "evaluation"),

@@ -25,6 +25,7 @@ from sightline.plain import to_plain
 from sightline.runs import RunFolder
 from sightline.training import TrainSettings, load_trained, open_run
 from sightline.types import Batch
+from sightline.urls import url_of
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +112,9 @@ def prepare(arguments: Namespace) -> Work:
     """
     words = list(arguments.words)
     cohort = arguments.cohort
-    if cohort and "=" in cohort and not Path(cohort).exists():  # a setting, since the cohort may be left out
+    if (
+        cohort and "=" in cohort and url_of(cohort) is None and not Path(cohort).exists()
+    ):  # a setting, since the cohort may be left out
         words, cohort = [cohort, *words], None
     bare, overrides = words_to_overrides(words)
     if bare:

@@ -27,6 +27,7 @@ from sightline.evaluation.given_volumes import as_series
 from sightline.machines import Machines
 from sightline.reporting.map_folder import MapFolder, Record, folder_names
 from sightline.shards import Shard, read_shard, shard_of
+from sightline.stores import fetched
 from sightline.training import TrainSettings, load_trained, open_run
 
 _log = logging.getLogger(__name__)
@@ -208,7 +209,7 @@ def _no_cohort_options(arguments: Namespace, settings: TrainSettings) -> None:
 def _asked(case: Case, methods: Mapping[str, Explainer], common: Record) -> dict[str, Record]:
     """What is asked of each method, as JSON gives it back."""
     image = case.variants.get(common["bias"] or "", case.image)
-    if not image.exists():
+    if not fetched(image).exists():
         raise DataNotFoundError(f"{case.id}: no such image file {image.name}")
     common = {**common, "image_sha256": _sha256(image)}
     asked: dict[str, Record] = {

@@ -9,6 +9,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from sightline import __version__
@@ -17,6 +18,7 @@ from sightline.cli.parser import Parser
 from sightline.cli.stopping import SaidElsewhereError, UsageError
 from sightline.cli.talk import start_logging
 from sightline.errors import SightlineError
+from sightline.urls import url_of, without_secrets
 
 VERBS = (
     "demo",
@@ -91,9 +93,16 @@ def _run(words: list[str]) -> int:
     arguments = parser.parse(rest)
     if arguments is None:
         return 0
+    _refuse_store(getattr(arguments, "out", None))
     start_logging(arguments.verbosity)
     code: int = module.run(arguments)
     return code
+
+
+def _refuse_store(out: object) -> None:
+    """Refuse to write into a store, which would make a folder called `s3:`."""
+    if isinstance(out, Path) and (url := url_of(out)):
+        raise UsageError(f"results are written to the disk, not to {without_secrets(url)}; name a folder, and copy it")
 
 
 def _top(words: list[str]) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sightline.cli.output import say, say_json
 from sightline.cli.parser import Parser
 from sightline.cli.stopping import UsageError
+from sightline.urls import url_of
 
 if TYPE_CHECKING:
     from sightline.runs import RunFolder
@@ -123,6 +124,8 @@ def _reviews(arguments: Namespace, runs: "Mapping[str, tuple[TrainSettings, RunF
 
     first = arguments.folders[0]
     places = {name: folder.path / _REVIEWS for name, (_, folder) in runs.items()}
+    if not places and not arguments.reviews and url_of(first):
+        raise UsageError(f"marks cannot be kept in a store; name a file for them by --reviews, beside {url_of(first)}")
     places = places or {"": (first if first.is_dir() else first.parent) / _REVIEWS}
     if arguments.reviews:
         places = dict.fromkeys(places, arguments.reviews)

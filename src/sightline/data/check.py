@@ -16,6 +16,7 @@ from sightline.data.readers.files import located
 from sightline.data.readers.masks import read_mask
 from sightline.data.readers.volume import is_volume, read_volume
 from sightline.errors import DataError, DataNotFoundError, ShapeError
+from sightline.stores import there
 
 _UNUSABLE = (DataError, DataNotFoundError, ShapeError)  # of a file, unlike a codec that is not installed
 
@@ -123,13 +124,13 @@ def _case(case: Case, cohort: Cohort, pixels: bool) -> Iterator[Problem]:
     if (wrong := _label(case, cohort)) is not None:
         yield Problem(case.id, f"{cohort.name(case.image)}: {wrong}")
     files = [case.image, *masks_of(case), *case.variants.values(), *([case.gaze] if case.gaze else [])]
-    missing = [file for file in files if not located(file)[0].exists()]
+    missing = [file for file in files if not there(located(file)[0])]
     yield from (Problem(case.id, f"{cohort.name(file)}: no such file") for file in missing)
     if not pixels or case.image in missing:
         return
     try:
         volume = is_volume(located(case.image)[0], name=cohort.name(case.image))
-    except DataError as error:
+    except _UNUSABLE as error:
         yield Problem(case.id, str(error))
     else:
         yield from (_voxels if volume else _pixels)(case, cohort, set(missing))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from sightline.errors import DataError
+from sightline.stores import store_url
 
 Task = Literal["multiclass", "binary", "multilabel"]
 _LONGEST = 200  # letters of a word that was mistyped; comparing takes their square
@@ -94,7 +95,8 @@ class Cohort:
 
     def name(self, path: Path) -> str:
         """Return the name of a file for messages and tables: relative to `root`, with forward slashes."""
-        return Path(os.path.relpath(path, self.root)).as_posix()
+        url = None if path.is_relative_to(self.root) else store_url(path)
+        return url or Path(os.path.relpath(path, self.root)).as_posix()
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

@@ -36,6 +36,7 @@ from sightline.data.readers.checksums import sha256_of
 from sightline.data.readers.files import located
 from sightline.data.readers.pixels import read_pixels
 from sightline.errors import DataError, DataNotFoundError, SettingsError, ShapeError
+from sightline.stores import version
 
 ALIKE = 0.92  # least correlation of the details of two copies
 CANDIDATE = 0.88  # least correlation of two coarse details for the fine ones to be compared
@@ -172,13 +173,13 @@ def _read(
         for start in range(0, len(files), _PART):
             part = files[start : start + _PART]
             known = {file: _find(database, file) for file in part}
-            new = [file for file, found in known.items() if found is None and located(file)[0].is_file()]
+            new = [file for file, found in known.items() if found is None and version(located(file)[0])]
             for file, made in zip(new, pool.map(_fingerprint, new), strict=True):
-                if made is not None:
+                if made is not None and (identity := _identity(file)) is not None:
                     insert = (
                         f"insert or replace into {_TABLE} (file, size, changed, sha256, fine) values (?, ?, ?, ?, ?)"
                     )
-                    database.execute(insert, (*_identity(file), *made))
+                    database.execute(insert, (*identity, *made))
                     known[file] = _find(database, file)
             database.commit()
             for file, found in known.items():
@@ -191,17 +192,18 @@ def _read(
     return owners
 
 
-def _identity(file: Path) -> tuple[str, int, int]:
-    about = located(file)[0].stat()
-    return str(file.absolute()), about.st_size, about.st_mtime_ns
+def _identity(file: Path) -> tuple[str, int, int] | None:
+    found = version(located(file)[0])
+    return None if found is None else (str(file.absolute()), found.size or 0, found.changed_ns)
 
 
 def _find(database: sqlite3.Connection, file: Path) -> tuple[int, str, bool] | None:
     """Return row, checksum, and whether the file is a readable image; None for a file that is not in the store."""
-    if not located(file)[0].is_file():
+    identity = _identity(file)
+    if identity is None:
         return None
     select = f"select row, sha256, fine is not null from {_TABLE} where file = ? and size = ? and changed = ?"
-    found = database.execute(select, _identity(file)).fetchone()
+    found = database.execute(select, identity).fetchone()
     return None if found is None else (int(found[0]), str(found[1]), bool(found[2]))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sightline.data.images import Array
 from sightline.errors import DataError, DataNotFoundError
+from sightline.stores import fetched
 
 _LONGEST = 64  # letters of a cell of text, as of a DICOM identifier
 
@@ -39,7 +40,7 @@ def stream_columns(
     dtype = np.dtype([*((text, f"U{_LONGEST}") for text in texts), *((number, float) for number in numbers)])
     places = find_columns(read_header(path, name=name), wanted, name=name)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with fetched(path).open(encoding="utf-8-sig", newline="") as file:
             next(file)
             read = 1
             while lines := list(islice(file, rows)):
@@ -63,7 +64,7 @@ def read_header(path: Path, *, name: str = "") -> list[str]:
         DataError: it is not text.
     """
     name = name or path.name
-    if not path.is_file():
+    if not fetched(path).is_file():
         raise DataNotFoundError(f"{name}: no such table")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

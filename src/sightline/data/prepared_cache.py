@@ -27,7 +27,7 @@ import numpy as np
 
 from sightline import __version__
 from sightline.data.images import Array
-from sightline.data.readers.files import located
+from sightline.data.readers.files import at_hand
 from sightline.errors import SettingsError
 from sightline.runs import atomic_path
 
@@ -117,7 +117,7 @@ class FolderCache:
         """Return the name of what is made from these files; None if one cannot be read, which `make` will tell."""
         contents = []
         for path in files:
-            file, part = located(path)
+            file, part = at_hand(path)
             try:
                 contents.append((self._content(file), "".join(file.suffixes).lower(), part))
             except OSError:

@@ -8,6 +8,7 @@ from sightline.data.prepared import Preprocessing
 from sightline.data.transforms import Augmentation
 from sightline.data.volume_input import VolumeInput
 from sightline.errors import SettingsError
+from sightline.stores import address_checked
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class DataSettings:
     """Which cohort, and how its images become batches.
 
     Attributes:
-        cohort: folder of the cohort, or its table.
+        cohort: folder of the cohort, or its table; also in a store, as `s3://bucket/folder`.
         preprocessing: how images become the model's input.
         augmentation: how training images are moved at random; null for not at all.
         bias: an artificial background bias to plant in training and validation; null for none.
@@ -39,6 +40,7 @@ class DataSettings:
     volume: VolumeInput | None = None
 
     def __post_init__(self) -> None:
+        address_checked(self.cohort)
         if self.batch_size < 1:
             raise SettingsError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.workers < 0:

@@ -4,7 +4,7 @@
 (the two pixel values that stand for black and white) and `units`; all but `classes` of a multilabel cohort may be left
 out.
 
-`cohort.csv` has one row an image. File names are relative to its folder.
+`cohort.csv` has one row an image. File names are relative to its folder, or addresses in a store (`s3://bucket/film.png`).
 
 | column | meaning | left out |
 |---|---|---|
@@ -38,6 +38,7 @@ import yaml
 from sightline.data.cohort import Case, Cohort, Task, did_you_mean
 from sightline.errors import DataError, DataNotFoundError
 from sightline.runs import write_text
+from sightline.stores import mirrored, store_url
 from sightline.yaml12 import ShallowLoader
 
 TABLE_NAME, SETTINGS_NAME = "cohort.csv", "cohort.yaml"
@@ -82,7 +83,7 @@ def read_table(path: Path) -> Cohort:
 
 
 def write_cohort(cohort: Cohort, folder: Path) -> Path:
-    """Write `cohort.yaml` and `cohort.csv` atomically, file names relative to `folder`; return the table's path."""
+    """Write `cohort.yaml` and `cohort.csv` atomically, file names relative to `folder`; return its path."""
     head: dict[str, Any] = {"task": cohort.task, "classes": list(cohort.classes)}
     if cohort.value_range is not None:
         head["value_range"] = list(cohort.value_range)
@@ -207,7 +208,7 @@ def _case(row: Mapping[str, str], root: Path, task: Task, classes: Sequence[str]
             return None
         if "\0" in row[column] or max(len(os.fsencode(part)) for part in Path(row[column]).parts or ("",)) > _LONGEST:
             raise DataError(f"{column} is no name of a file: {reprlib.repr(row[column])}")
-        return Path(os.path.normpath(root / row[column]))
+        return mirrored(row[column]) if "://" in row[column] else Path(os.path.normpath(root / row[column]))
 
     image = file("image")
     if image is None:
@@ -255,7 +256,9 @@ def _labels(row: Mapping[str, str], classes: Sequence[str]) -> tuple[float, ...]
 
 def _row(case: Case, cohort: Cohort, folder: Path) -> dict[str, str]:
     def name(path: Path | None) -> str:
-        return Path(os.path.relpath(path, folder)).as_posix() if path else ""
+        if path is None:
+            return ""
+        return store_url(path) or Path(os.path.relpath(path, folder)).as_posix()
 
     if isinstance(case.label, int):
         labels = {"label": cohort.classes[case.label]}

@@ -7,6 +7,7 @@ from typing import Literal
 
 from sightline.data import Augmentation, Preprocessing
 from sightline.errors import SettingsError
+from sightline.stores import address_checked
 from sightline.training import OptimSettings
 
 
@@ -68,6 +69,7 @@ class SegmenterSettings:
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
+        address_checked(self.cohort)
         if min(self.epochs, self.batch_size) < 1:
             raise SettingsError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
         if min(self.seed, self.workers, self.cache_mib, self.checkpoint_seconds) < 0:

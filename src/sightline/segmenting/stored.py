@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from sightline.data.images import DICOM
-from sightline.data.readers.files import image_suffix, located, starts_as_dicom
+from sightline.data.readers.files import at_hand, image_suffix, starts_as_dicom
 from sightline.data.readers.upright import Turn, turn_of
 from sightline.metrics.mask_overlap import Array
 
 
 def as_stored(mask: Array, image: Path) -> Array:
     """Turn a mask `(H, W)` of an image as it was read to where the image's file has it: DICOM is read upright."""
-    file = located(image)[0]
+    file = at_hand(image)[0]
     if not (image_suffix(file) in DICOM or starts_as_dicom(file)):
         return mask
     from sightline.data.readers.dicom_file import broken_is_data_error, of_frame, open_dicom

@@ -3,10 +3,10 @@
   sightline prepare ct scans prepared --organs
   sightline prepare ct scans prepared --labels labels.csv --jobs 4
 
-SOURCE is a folder with DICOM series and NIfTI files anywhere in it, or a cohort of volumes. OUT gets volumes/<id>.zarr,
-volumes.csv, and broken.csv with the reason for each series that cannot be used. From a cohort, or with --labels, it
-becomes a cohort. The table of labels has `id` and a column a class, and may have `patient`, `split`, `source` and
-`mask:<class>` (a file relative to the table, or organs such as #1+3).
+SOURCE is a folder with DICOM series and NIfTI files anywhere in it, or a cohort of volumes, also one in a store
+(s3://bucket/folder). OUT gets volumes/<id>.zarr, volumes.csv, and broken.csv with the reason for each series that
+cannot be used. From a cohort, or with --labels, it becomes a cohort. The table of labels has `id` and a column a class,
+and may have `patient`, `split`, `source` and `mask:<class>` (a file relative to the table, or organs such as #1+3).
 
 What was stopped or killed goes on with the same command. Machines that share a disk may divide the work by --shard 1/3,
 2/3 and 3/3; the command without it then writes the tables. --cluster gives it to a Dask cluster.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sightline.data.cohort import Case, Cohort
-from sightline.data.readers.files import located
+from sightline.data.readers.files import at_hand
 from sightline.errors import DataError, DataNotFoundError
 
 
@@ -24,7 +24,7 @@ def sha256_of(path: Path, *, name: str = "") -> str:
         DataError: it cannot be read.
     """
     name = name or path.name
-    file, _ = located(path)
+    file, _ = at_hand(path)
     if not file.is_file():
         raise DataNotFoundError(f"{name}: no such file")
     try:

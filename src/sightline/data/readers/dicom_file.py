@@ -19,6 +19,7 @@ import numpy as np
 from sightline.data.images import Array
 from sightline.data.readers.jpeg_lossless import LOSSLESS, decode_lossless
 from sightline.errors import DataError, DataNotFoundError, MissingExtraError, SightlineError
+from sightline.stores import fetched
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -83,7 +84,7 @@ def open_dicom(path: Path, *, pixels: bool, name: str) -> "Dataset":
     """
     import pydicom  # takes half a second
 
-    if not path.is_file():
+    if not fetched(path).is_file():
         raise DataNotFoundError(f"{name}: no such image file")
     try:
         tags = [*TAGS, *(_PIXELS if pixels else ())]

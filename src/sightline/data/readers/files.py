@@ -7,6 +7,7 @@ A name may end in `#part` where a file holds several things: `scans.npz#chest` i
 from pathlib import Path
 
 from sightline.data.images import IMAGE_SUFFIXES
+from sightline.stores import fetched, there
 
 _MAGIC = (128, b"DICM")  # PS3.10, 7.1: a preamble of 128 bytes and the prefix
 
@@ -35,6 +36,7 @@ def is_image_file(path: Path) -> bool:
 def starts_as_dicom(path: Path) -> bool:
     """Tell whether a file begins as a DICOM file does."""
     start, prefix = _MAGIC
+    path = fetched(path)
     try:
         with path.open("rb") as file:
             return file.read(start + len(prefix))[start:] == prefix
@@ -45,6 +47,16 @@ def starts_as_dicom(path: Path) -> bool:
 def located(path: Path) -> tuple[Path, str]:
     """Return the file that a name means and the part of it, which is empty for the whole."""
     file, mark, part = path.name.rpartition("#")
-    if mark and file and not path.exists():
+    if mark and file and not there(path):
         return path.with_name(file), part
     return path, ""
+
+
+def at_hand(path: Path) -> tuple[Path, str]:
+    """Return as `located` the file and the part of it; a file of a store is on this machine then.
+
+    Raises:
+        DataNotFoundError, ServerError, DataError, SettingsError, MissingExtraError: as `sightline.stores.fetched`.
+    """
+    file, part = located(path)
+    return fetched(file), part

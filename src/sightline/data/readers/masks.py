@@ -23,7 +23,7 @@ import numpy as np
 
 from sightline.data.images import ARRAYS, DICOM, NIFTI, Array
 from sightline.data.readers.arrays import read_array, read_array_image
-from sightline.data.readers.files import image_suffix, located, starts_as_dicom
+from sightline.data.readers.files import at_hand, image_suffix, starts_as_dicom
 from sightline.data.readers.picture import picture_size, read_picture
 from sightline.data.readers.pixels import read_pixels
 from sightline.data.readers.rendering import Rendering
@@ -50,7 +50,7 @@ def read_mask(path: Path, *, image: Path | None = None, name: str = "") -> Array
         MissingExtraError: a codec is not installed.
     """
     name = name or path.name
-    file, part = located(path)
+    file, part = at_hand(path)
     if file.suffix.lower() == ".zarr" and file.is_dir():
         from sightline.data.volumes.store import read_array as read_stored
 
@@ -58,7 +58,7 @@ def read_mask(path: Path, *, image: Path | None = None, name: str = "") -> Array
         return np.isin(organs, _numbers(part, name)) if part else organs != 0
     if not file.is_file():
         raise DataNotFoundError(f"{name}: no such image file")
-    image = located(image)[0] if image else None
+    image = at_hand(image)[0] if image else None
     suffix = image_suffix(file)
     if suffix in NIFTI:
         return _nifti(file, part, image, name)

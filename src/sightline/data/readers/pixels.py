@@ -6,7 +6,7 @@ import numpy as np
 
 from sightline.data.images import ARRAYS, DICOM, NIFTI, Array, to_unit
 from sightline.data.readers.arrays import read_array_image
-from sightline.data.readers.files import image_suffix, located, starts_as_dicom
+from sightline.data.readers.files import at_hand, image_suffix, starts_as_dicom
 from sightline.data.readers.picture import read_picture
 from sightline.data.readers.rendering import Rendering
 from sightline.errors import DataError, DataNotFoundError
@@ -36,7 +36,7 @@ def read_pixels(path: Path, *, colour: bool = False, rendering: Rendering | None
         MissingExtraError: the codec for its transfer syntax is not installed.
     """
     name = name or path.name
-    file, part = located(path)
+    file, part = at_hand(path)
     if not file.is_file():
         raise DataNotFoundError(f"{name}: no such image file")
     suffix = image_suffix(file)

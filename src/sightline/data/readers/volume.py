@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from sightline.data.images import ARRAYS, NIFTI, Array
-from sightline.data.readers.files import image_suffix, located
+from sightline.data.readers.files import at_hand, image_suffix
 from sightline.errors import DataError, DataNotFoundError
+from sightline.stores import fetched
 
 _ALONG = (2, 1, 0)  # slices run along z, rows along y, columns along x
 
@@ -51,7 +52,7 @@ def read_volume(path: Path, *, name: str = "") -> Volume:
             volume.
         MissingExtraError: a codec or zarr is not installed.
     """
-    file, part = located(Path(path))
+    file, part = at_hand(Path(path))
     name = name or Path(path).name
     if not file.exists():
         raise DataNotFoundError(f"{name}: no such volume")
@@ -81,6 +82,7 @@ def is_volume(path: Path, *, name: str) -> bool:
     Raises:
         DataError: the file cannot be read.
     """
+    path = fetched(path)
     if path.is_dir():
         return True
     suffix = image_suffix(path)

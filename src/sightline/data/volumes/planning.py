@@ -14,6 +14,7 @@ from sightline.data.volumes.prepare_many import find_sources
 from sightline.errors import DataError, SettingsError
 from sightline.machines import Machines
 from sightline.shards import Shard, shard_of
+from sightline.urls import url_of
 
 _log = logging.getLogger(__name__)
 _SHOWN = 3
@@ -47,7 +48,8 @@ def plan_volumes(
     """Find the volumes and say what is to be done with each.
 
     Args:
-        source: a folder with DICOM series, NIfTI files and prepared volumes, one of these, or a cohort of volumes.
+        source: a folder with DICOM series, NIfTI files and prepared volumes, one of these, or a cohort of volumes,
+            which may lie in a store.
         out: folder for what is made; it is not looked into if it lies in the other.
         preparation: what is made of each volume.
         labels: table of what is known about them; by default what the cohort knows.
@@ -63,7 +65,7 @@ def plan_volumes(
     if labelled and labelled.organs and not preparation.organs:
         first = next(iter(labelled.organs.values()))
         raise SettingsError(f"the table of labels names organs such as {first}; ask for organs")
-    if source.suffix.lower() == ".csv" or (source / TABLE_NAME).is_file():
+    if url_of(source) or source.suffix.lower() == ".csv" or (source / TABLE_NAME).is_file():
         cohort = read_cohort(source)
         labelled = labelled or Labelled(cohort)
         names, sources = sources_of(cohort)

@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 
 from sightline.data.images import ARRAYS, NIFTI, Array
-from sightline.data.readers.files import image_suffix, is_image_file, located
+from sightline.data.readers.files import at_hand, image_suffix, is_image_file, located
 from sightline.data.readers.masks import read_mask
 from sightline.data.readers.volume import Volume, read_volume, reorient
 from sightline.data.volumes.checking import check_units, check_volume
 from sightline.data.volumes.discovering import Source
 from sightline.data.volumes.resampling import resample, resample_labels, resampled_affine
 from sightline.data.volumes.store import STORE_SUFFIX, is_store, read_about, write_store
-from sightline.errors import DataError, MissingExtraError, RunError, SettingsError, SightlineError
+from sightline.errors import DataError, MissingExtraError, RunError, ServerError, SettingsError, SightlineError
 from sightline.runs import atomic_path
+from sightline.stores import files_under, version
 
 VOLUMES = "volumes"
 _WAY = 1  # counts up where the same request gives other voxels
@@ -105,13 +106,14 @@ def prepare_volume(job: Job) -> Outcome:
     Raises:
         MissingExtraError: something is not installed.
         RunError: the folder cannot be written to.
+        ServerError: the store that it is in refuses or does not answer.
     """
     source = job.source
     try:
         request = _request(job)
         about = _kept(job, request)
         return Outcome(source.id, source.name, about=about or _made(job, request), kept=about is not None)
-    except (MissingExtraError, RunError):
+    except (MissingExtraError, RunError, ServerError):
         raise
     except SightlineError as error:
         return Outcome(source.id, source.name, " ".join(str(error).split()))
@@ -147,7 +149,7 @@ def prepared(volume: Volume, preparation: Preparation, *, name: str) -> tuple[Ar
 def _request(job: Job) -> str:
     """Return a checksum of all that a store depends on: the files, by size and time of change, and what is made."""
     files = [*_files_of(job.source), *(located(mask)[0] for mask in job.masks)]
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
+    stats = [(file.name, found.size, found.changed_ns) for file in files if (found := version(file))]
     way = job.preparation
     masks = [(mask.name, made.name) for mask, made in job.masks.items()]
     asked = [_WAY, job.source.name, stats, way.spacing_mm, way.clip_hu, way.organs, masks]
@@ -155,9 +157,7 @@ def _request(job: Job) -> str:
 
 
 def _files_of(source: Source) -> list[Path]:
-    if source.files or not source.path.is_dir():
-        return list(source.files or [located(source.path)[0]])
-    return sorted(file for file in source.path.rglob("*") if file.is_file())
+    return list(source.files) or files_under(located(source.path)[0])
 
 
 def _kept(job: Job, request: str) -> dict[str, Any] | None:
@@ -194,7 +194,8 @@ def _made(job: Job, request: str) -> dict[str, Any]:
 
 def _read(source: Source) -> Volume:
     """Read the volume of a source; DICOM must say that it is in HU."""
-    if is_store(source.path) or image_suffix(located(source.path)[0]) in NIFTI | ARRAYS:
+    file, _ = at_hand(source.path)
+    if is_store(source.path) or image_suffix(file) in NIFTI | ARRAYS:
         return read_volume(source.path, name=source.name)
     from sightline.data.readers.series import read_series
 
@@ -228,7 +229,7 @@ def _write_mask(
 
 def _labels(mask: Path, source: Source) -> Array:
     """Read a label map whole, since classes may share it, and other masks by their part."""
-    file, _ = located(mask)
+    file, _ = at_hand(mask)
     if image_suffix(file) not in NIFTI:
         given = read_mask(mask, image=source.path)
         inside: Array = given >= 0.5 if given.dtype.kind == "f" else given != 0

@@ -16,6 +16,7 @@ from sightline.data.readers.dicom_file import broken_is_data_error, frame_count
 from sightline.data.readers.files import starts_as_dicom
 from sightline.data.readers.series import ordered_planes
 from sightline.errors import DataError, DataNotFoundError, MissingExtraError, SightlineError
+from sightline.stores import fetched
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -63,6 +64,7 @@ class Source:
 
 def is_dicom(path: Path) -> bool:
     """Tell whether a path is a DICOM file, or a folder with one directly in it."""
+    path = fetched(path)
     if path.is_dir():
         return any(starts_as_dicom(file) for file in sorted(path.iterdir()) if file.is_file())
     return starts_as_dicom(path)
@@ -133,7 +135,7 @@ def _header(file: Path, name: str) -> "Dataset":
     import pydicom
 
     with unquoted(name), broken_is_data_error(name):
-        header = pydicom.dcmread(file, stop_before_pixels=True)
+        header = pydicom.dcmread(fetched(file), stop_before_pixels=True)
         for keyword in _NEEDED:
             if not header.get(keyword):
                 raise DataError(f"{name}: no {keyword}, so that no result can refer to it")

@@ -1,0 +1,21 @@
+"""Files in an object store or on a server, as files on the disk.
+
+A cohort in a store has ordinary paths, below a folder of this machine that mirrors the store (`mirror`). Whoever opens
+a file asks for it first (`fetched`), and it is loaded then. Where it comes from stands in its path, and nothing is
+registered: threads, the processes of a loader, and those of a training find it alike. `room` keeps the folder small.
+"""
+
+from sightline.stores.fetching import Version, fetched, files_under, refreshed, there, version
+from sightline.stores.mirror import address_checked, mirrored, store_url
+
+__all__ = [
+    "Version",
+    "address_checked",
+    "fetched",
+    "files_under",
+    "mirrored",
+    "refreshed",
+    "store_url",
+    "there",
+    "version",
+]

@@ -116,7 +116,7 @@ def test_changed_content_gives_changed_pixels_though_size_and_time_are_the_same(
 def test_content_wins_where_two_changes_share_a_time(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepared_cache, "_identity", lambda _: (b"i" * 32, time.time_ns()))
+    monkeypatch.setattr(prepared_cache, "file_identity", lambda _: (b"i" * 32, time.time_ns()))
     cache = FolderCache(tmp_path / "c")
     for value in range(3):
         file.write_bytes(bytes([value] * 12))

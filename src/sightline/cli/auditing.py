@@ -15,6 +15,7 @@ import torch
 from sightline.cli.settings import read_settings, words_to_overrides
 from sightline.cli.stopping import UsageError
 from sightline.data import Case, Cohort, DataSettings, ImageCache, chosen_batches, read_cohort
+from sightline.data.case_table import has_file
 from sightline.data.planted_bias import Bias
 from sightline.errors import SightlineError
 from sightline.evaluation.audit import Material, Subject
@@ -90,14 +91,14 @@ class Work:
             return lambda some: chosen_batches(data, some, bias=bias, cache=cache)
 
         biases: tuple[Bias, ...] = get_args(Bias)
-        known = [bias for bias in biases if data.bias or all(bias in case.variants for case in cohort.cases)]
+        there = [bias for bias in biases if data.bias or has_file(cohort.cases, "variants", bias).all()]
         settings = {name: value for name, value in to_plain(data).items() if name not in _SPEED}
         return Material(
             cohort,
             batches_of("on"),
             seed=seed,
             resampling=Resampling(seed=seed),
-            biased={bias: batches_of(bias) for bias in known if bias != "on"},
+            biased={bias: batches_of(bias) for bias in there if bias != "on"},
             made=json.dumps(settings, sort_keys=True),
         )
 

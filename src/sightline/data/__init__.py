@@ -1,6 +1,7 @@
 """Cohorts of images with labels, regions and splits, and the batches made from them."""
 
 from sightline.data.batches import batches
+from sightline.data.case_table import CaseTable
 from sightline.data.check import Problem, check_cohort, raise_on_problems
 from sightline.data.chosen_batches import chosen_batches
 from sightline.data.cohort import Case, Cohort
@@ -23,6 +24,7 @@ __all__ = [
     "Augmentation",
     "Batches",
     "Case",
+    "CaseTable",
     "Cohort",
     "DataSettings",
     "GazeInput",

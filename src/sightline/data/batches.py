@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sightline.data.case_table import has_file
 from sightline.data.cohort import Case, Cohort
 from sightline.data.epochs import Batches, check_variants
 from sightline.data.planted_bias import Bias, PlantedBias, draw_polygons, plant, swapped
-from sightline.data.prepared import Loader, Preprocessing, masks_of
+from sightline.data.prepared import Loader, Preprocessing
 from sightline.data.prepared_cache import ImageCache
 from sightline.data.transforms import Augmentation, affine_matrices, draw_affine, warp
 from sightline.errors import DataError, SettingsError
@@ -155,9 +156,15 @@ def batches(
 
 
 def _check_masks(cohort: Cohort, preprocessing: Preprocessing, erase_background: bool) -> None:
-    for case in cohort.cases:
-        name = cohort.name(case.image)
-        if erase_background and not (case.gaze if preprocessing.regions == "gaze" else masks_of(case)):
-            raise DataError(f"{name} has no {preprocessing.regions}, so its background cannot be erased")
-        if preprocessing.z_score == "mask" and not masks_of(case):
-            raise DataError(f"{name} has no mask, so its z-score over the mask is not known")
+    if not erase_background and preprocessing.z_score != "mask":
+        return
+    masked = has_file(cohort.cases, "mask") | has_file(cohort.cases, "class_masks")
+    outlined = has_file(cohort.cases, "gaze") if preprocessing.regions == "gaze" else masked
+    unfit = (~outlined & erase_background) | (~masked & (preprocessing.z_score == "mask"))
+    if not unfit.any():
+        return
+    first = int(unfit.argmax())
+    name = cohort.name(cohort.cases[first].image)
+    if erase_background and not outlined[first]:
+        raise DataError(f"{name} has no {preprocessing.regions}, so its background cannot be erased")
+    raise DataError(f"{name} has no mask, so its z-score over the mask is not known")

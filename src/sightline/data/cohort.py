@@ -2,52 +2,18 @@
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from sightline.data.case import Case as Case
+from sightline.data.case_table import distinct, where
 from sightline.errors import DataError
 from sightline.stores import store_url
 
 Task = Literal["multiclass", "binary", "multilabel"]
 _LONGEST = 200  # letters of a word that was mistyped; comparing takes their square
-
-
-@dataclass(frozen=True)
-class Case:
-    """One image and what is known about it.
-
-    Attributes:
-        id: name of the image, unique in its cohort.
-        image: file of the image.
-        label: index of the class, or for `multilabel` one number in [0, 1] a class with NaN where unknown.
-        patient: who is on it; a split never parts the images of one patient.
-        source: where it comes from, such as the hospital; empty if not known.
-        split: `train`, `val`, `test` or another name; empty if not split.
-        mask: file of the region where a model may look for any class; None if not known.
-        class_masks: file of the region of single classes, by class name.
-        variants: other files of the same image by name; `off` is without its known bias, `swapped` with a wrong
-            class's.
-        gaze: file of where a reader looked; None if not known.
-        report: file of what a reader wrote; None if not known.
-        sha256: checksum of the image file, hexadecimal; empty if not known.
-        about: what else is known, such as `age`, `sex` and `view`, as text by name of the column.
-    """
-
-    id: str
-    image: Path
-    label: int | tuple[float, ...]
-    patient: str
-    source: str = ""
-    split: str = ""
-    mask: Path | None = None
-    class_masks: Mapping[str, Path] = field(default_factory=dict, hash=False)
-    variants: Mapping[str, Path] = field(default_factory=dict, hash=False)
-    gaze: Path | None = None
-    report: Path | None = None
-    sha256: str = ""
-    about: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -58,7 +24,7 @@ class Cohort:
         root: folder that file names in messages and tables are relative to.
         task: `multiclass` and `binary` have one label an image, `multilabel` has any number.
         classes: names of the classes, in the order of their indices.
-        cases: the images.
+        cases: the images; those of a table are kept in columns and built when they are asked for, see `CaseTable`.
         value_range: pixel values that stand for black and white; None for the full range of the file's type.
         units: what a pixel value measures, such as `HU`; empty if nothing.
     """
@@ -66,7 +32,7 @@ class Cohort:
     root: Path
     task: Task
     classes: tuple[str, ...]
-    cases: tuple[Case, ...]
+    cases: Sequence[Case]
     value_range: tuple[float, float] | None = None
     units: str = ""
 
@@ -78,7 +44,7 @@ class Cohort:
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits, in the order they appear in."""
-        return tuple(dict.fromkeys(case.split for case in self.cases if case.split))
+        return tuple(name for name in distinct(self.cases, "split") if name)
 
     def split(self, name: str) -> "Cohort":
         """Return the cohort of the images in one split.
@@ -86,7 +52,7 @@ class Cohort:
         Raises:
             DataError: there is no such split.
         """
-        cases = tuple(case for case in self.cases if case.split == name)
+        cases = where(self.cases, "split", name)
         if not cases or not name:
             unsplit = "the cohort is not split yet: see 'sightline prepare split'"
             there = f"there are {', '.join(self.splits)}" if self.splits else unsplit

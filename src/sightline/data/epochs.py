@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,7 +10,9 @@ from typing import Self
 
 import numpy as np
 
+from sightline.data.case_table import has_file
 from sightline.data.cohort import Cohort
+from sightline.data.images import Array
 from sightline.data.planted_bias import Bias
 from sightline.errors import DataError, SettingsError
 from sightline.types import Batch
@@ -73,8 +75,8 @@ class Batches(ABC):
 
     def __iter__(self) -> Iterator[Batch]:
         order = self._order()
-        chunks = [order[b * self.batch_size : (b + 1) * self.batch_size] for b in self._numbers]
-        return _ahead(self.make, [self._own(chunk) for chunk in chunks], self.workers)
+        chunks = (order[b * self.batch_size : (b + 1) * self.batch_size] for b in self._numbers)
+        return _ahead(self.make, (self._own(chunk.tolist()) for chunk in chunks), self.workers)
 
     def shares(self, count: int) -> list[list[range]]:
         """Tell which images of a batch of `count` each process has, by their place in it: part by part."""
@@ -94,9 +96,10 @@ class Batches(ABC):
         """Return the generator of the order, or with `index` of one image, in this epoch."""
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(self.epoch, *index)))
 
-    def _order(self) -> Sequence[int]:
+    def _order(self) -> Array:
+        """Return the index of each case in the order of the epoch, `(N,)` int64."""
         count = len(self.cohort.cases)
-        return range(count) if self.seed is None else self.generator(self.seed).permutation(count).tolist()
+        return np.arange(count) if self.seed is None else self.generator(self.seed).permutation(count)
 
 
 def evenly(places: range, count: int) -> list[range]:
@@ -111,15 +114,16 @@ def check_variants(cohort: Cohort, bias: Bias) -> None:
     Raises:
         DataError: a case lacks it.
     """
-    for case in cohort.cases:
-        if bias != "on" and bias not in case.variants:
-            raise DataError(
-                f"{cohort.name(case.image)} has no variant with its bias {bias}; "
-                f"add a column 'image:{bias}', or plant the bias in training"
-            )
+    there = has_file(cohort.cases, "variants", bias)
+    if bias != "on" and not there.all():
+        case = cohort.cases[int(there.argmin())]
+        raise DataError(
+            f"{cohort.name(case.image)} has no variant with its bias {bias}; "
+            f"add a column 'image:{bias}', or plant the bias in training"
+        )
 
 
-def _ahead(make: Callable[[Sequence[int]], Batch], chunks: Sequence[Sequence[int]], workers: int) -> Iterator[Batch]:
+def _ahead(make: Callable[[Sequence[int]], Batch], chunks: Iterable[Sequence[int]], workers: int) -> Iterator[Batch]:
     """Yield `make(chunk)` of each chunk in order, made by `workers` threads ahead of time."""
     if not workers:
         yield from map(make, chunks)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from sightline.data.case_table import has_file
 from sightline.data.cohort import Case, Cohort
 from sightline.data.gaze_files import GazeInput, GazeRegion, gaze_as_input, region_from_gaze
 from sightline.data.images import Array, equalise, pad_to_square, resize, to_unit
@@ -276,7 +277,7 @@ class Loader:
     @cached_property
     def per_class(self) -> bool:
         """Whether some case has regions of single classes."""
-        return any(case.class_masks for case in self.cohort.cases)
+        return bool(has_file(self.cohort.cases, "class_masks").any())
 
     def region(self, path: Path, case: Case, original: tuple[int, int]) -> Array:
         """Return one region of a case, see `prepare_region`."""

@@ -126,7 +126,7 @@ class FolderCache:
 
     def _content(self, file: Path) -> bytes:
         """Return the SHA-256 of a file, from memory or a note where there is one."""
-        identity, changed_ns = _identity(file)
+        identity, changed_ns = file_identity(file)
         if identity in self._known:
             return self._known[identity]
         note = _path(self.path / "contents", identity)
@@ -135,7 +135,7 @@ class FolderCache:
             now_ns = time.time_ns()
             with file.open("rb") as opened:
                 content = hashlib.file_digest(opened, "sha256").digest()
-            if not _HAS_CHANGE_TIME or now_ns - changed_ns < _SETTLED_NS or _identity(file)[0] != identity:
+            if not _HAS_CHANGE_TIME or now_ns - changed_ns < _SETTLED_NS or file_identity(file)[0] != identity:
                 return content
             self._write(note, content + zlib.crc32(content).to_bytes(4, "little"))
         self._known[identity] = content
@@ -193,7 +193,7 @@ class ImageCache:
         return self.get((tuple(files), recipe), make if folder is None else lambda: folder.get(files, recipe, make))
 
 
-def _identity(file: Path) -> tuple[bytes, int]:
+def file_identity(file: Path) -> tuple[bytes, int]:
     """Return a name that changes whenever the content of a file does, and when it last changed, ns since 1970."""
     stat = file.stat()
     path = os.path.abspath(file)  # noqa: PTH100 - Path.resolve would ask the disk about each part of it

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sightline.data.case_table import has_file
 from sightline.data.cohort import Case, Cohort
 from sightline.data.images import Array
 from sightline.data.prepared_cache import ImageCache, Prepared
@@ -108,10 +110,15 @@ class VolumeLoader:
         Raises:
             DataNotFoundError, DataError: a mask is missing, empty, or not of the shape of its volume.
         """
-        if not any(each.class_masks for each in self.cohort.cases):
+        if not self.per_class:
             return [self._region(case.mask, case) if case.mask else None]
         labels = case.label if isinstance(case.label, tuple) else np.eye(self.cohort.num_classes)[case.label]
         return [self._of_class(case, name, label) for name, label in zip(self.cohort.classes, labels, strict=True)]
+
+    @cached_property
+    def per_class(self) -> bool:
+        """Whether some case has regions of single classes."""
+        return bool(has_file(self.cohort.cases, "class_masks").any())
 
     def _of_class(self, case: Case, name: str, label: float) -> Array | None:
         if label == 0 and self.settings.absent == "forbidden":

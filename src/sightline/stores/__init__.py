@@ -6,11 +6,12 @@ registered: threads, the processes of a loader, and those of a training find it 
 """
 
 from sightline.stores.fetching import Version, fetched, files_under, refreshed, there, version
-from sightline.stores.mirror import address_checked, mirrored, store_url
+from sightline.stores.mirror import address_checked, cache_folder, mirrored, store_url
 
 __all__ = [
     "Version",
     "address_checked",
+    "cache_folder",
     "fetched",
     "files_under",
     "mirrored",

@@ -13,9 +13,14 @@ from sightline.errors import DataError, SettingsError
 from sightline.urls import holds_secret, url_of
 
 
+def cache_folder() -> Path:
+    """Return Sightline's cache folder."""
+    return _folder(os.environ.get("SIGHTLINE_CACHE", ""), os.environ.get("XDG_CACHE_HOME", ""))
+
+
 def stores_folder() -> Path:
     """Return the folder that mirrors stores."""
-    return _folder(os.environ.get("SIGHTLINE_CACHE", ""), os.environ.get("XDG_CACHE_HOME", ""))
+    return cache_folder() / "stores"
 
 
 def mirrored(url: str) -> Path:
@@ -60,4 +65,4 @@ def address_checked(path: Path) -> Path:
 @lru_cache
 def _folder(own: str, shared: str) -> Path:
     base = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "sightline"
-    return base.absolute() / "stores"
+    return base.absolute()

@@ -159,7 +159,8 @@ def open_view(runs: Mapping[str, tuple[TrainSettings, RunFolder]], cohort: Cohor
     first = next(iter(opened.values()), None)
     volumes = first.data.volume is not None if first else _are_volumes(cohort.cases)
     title = " and ".join(opened) or cohort.root.name
-    return View(title, cohort, opened, volumes)
+    built = replace(cohort, cases=tuple(cohort.cases))  # the page asks for them again and again
+    return View(title, built, opened, volumes)
 
 
 def _evaluations(folder: RunFolder, cohort: Cohort) -> dict[Condition, Evaluation]:

@@ -35,10 +35,10 @@ class Material:
     biased: Mapping[str, Callable[[Cohort], Iterable[Batch]]] = field(default_factory=dict)
     made: str = ""
 
-    @property
+    @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """The cases, in the order of the cohort."""
-        return self.cohort.cases
+        """The cases, in the order of the cohort, all of them built: parts go through them again and again."""
+        return tuple(self.cohort.cases)
 
     @cached_property
     def place(self) -> dict[str, int]:

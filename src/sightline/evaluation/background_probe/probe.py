@@ -171,10 +171,10 @@ def background_probe(
     return Probe(settings, tuple(scores), len(usable), patients, len(usable) - len(complete), len(seen) - len(usable))
 
 
-def _drawn(cases: tuple[Case, ...], settings: ProbeSettings) -> tuple[Case, ...]:
+def _drawn(cases: Sequence[Case], settings: ProbeSettings) -> tuple[Case, ...]:
     """Draw patients until there are enough images."""
     if len(cases) <= settings.images:
-        return cases
+        return tuple(cases)
     seed = settings.resampling.seed
     order = sorted(cases, key=lambda case: (drawn(seed, case.source, case.patient), case.source, case.patient))
     kept = {case.id for case in order[: settings.images]}

@@ -40,6 +40,8 @@ GOOD = (
     "p/",
     "/",
     "é" * 127,
+    "s3://films/1.png",
+    "s3://films/p//../1.png",
 )
 BAD = ("x" * 256, "é" * 130, f"{'y' * 256}/1.png", f"{'y' * 200}/{'x' * 256}", "n\0l", "n\0/1")
 FILES = ("mask", "mask:a", "image:off", "x:y", "gaze")

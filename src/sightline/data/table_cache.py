@@ -1,9 +1,9 @@
 """The cases of a long table, kept in a file that all processes of a machine share and that opens in no time.
 
 The file lies in `cohorts` in Sightline's cache folder (see `sightline.stores.mirror`), which nobody else may look into,
-under the name of the table. It may be removed at any time, and it is never required: where it
-cannot be written, the cases are kept in memory. It is of use as long as nothing of the table has changed: its path,
-inode, size, times, what stands in `cohort.yaml`, and where the cache folder is. Of a table that changed within the last two seconds nothing is
+under the name of the table. It may be removed at any time, and it is never required: where it cannot be written, the
+cases are kept in memory. It is of use as long as nothing of the table has changed: its path, inode, size, times, what
+stands in `cohort.yaml`, and where the cache folder is. Of a table that changed within the last two seconds nothing is
 kept, as two changes could share a time; nor where there is no time of the last change (Windows).
 
 First the arrays of the blocks, then what they are, as JSON, then its place and a checksum of all. Every write is a

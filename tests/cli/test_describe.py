@@ -33,7 +33,7 @@ def test_a_default_is_written_as_in_a_file() -> None:
 
 
 def test_a_type_is_written_in_words_of_the_command_line() -> None:
-    assert BY_KEY["precision"].type == "float32 | bfloat16"
+    assert BY_KEY["precision"].type == "float32 | bfloat16 | float16"
     assert BY_KEY["model.weights"].type == "path | null"
     assert "triangle" in BY_KEY["data.bias.shapes"].type, "names of literals are spelled out"
 

@@ -87,6 +87,7 @@ def test_processes_and_a_cluster_draw_what_one_process_draws(
     assert record["maps"]["lrp"]["sightline"] == __version__
 
 
+@pytest.mark.slow
 def test_cases_that_end_every_process_are_named_and_the_rest_is_kept(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,7 +111,7 @@ def test_cases_that_end_every_process_are_named_and_the_rest_is_kept(
     assert contents(out) == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("how", [pytest.param("SIGINT", marks=pytest.mark.slow), "SIGKILL"])
 def test_what_was_stopped_goes_on_to_the_same_maps(demo: Path, tmp_path: Path, how: str) -> None:
     psutil = pytest.importorskip("psutil")
     words = ["explain", "-q", str(demo / "isnet"), "--number", "4", "--batch-size", "1", "--maps", "npy"]

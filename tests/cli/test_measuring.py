@@ -93,6 +93,7 @@ def test_processes_and_a_cluster_measure_what_one_process_measures(
         assert (tmp_path / name / "audit.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_chunk_that_ends_every_process_is_named_and_the_audit_does_not_conclude(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sightline import __version__
 from sightline.errors import RunError
 from sightline.evaluation.explain_cases import Piece
 from sightline.reporting import map_folder
@@ -71,6 +72,7 @@ def test_a_case_gets_its_picture_map_and_record(folder: MapFolder) -> None:
     assert record["probabilities"] == {"normal": 0.2, "a/b": 0.3, "nodule": 0.5}
     assert record["maps"]["lrp"] == {
         **asked(),
+        "sightline": __version__,
         "file": "lrp.npy",
         "pictures": ["lrp.png"],
         "shape": [6, 6],

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "demo" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("demo"))
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Address of a scheduler with two workers in this process."""
+    distributed = pytest.importorskip("distributed")
+    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None, "processes": False}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=2, **how) as made:
+        yield made.scheduler_address

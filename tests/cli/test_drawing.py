@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,15 +39,6 @@ def words(demo: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_folder, "SIDE", 64)  # but not in other processes
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    """Address of a scheduler with two workers in this process."""
-    distributed = pytest.importorskip("distributed")
-    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None, "processes": False}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=2, **how) as made:
-        yield made.scheduler_address
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,5 +1,4 @@
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +50,6 @@ def words(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[s
     monkeypatch.setattr(auditing, "Resampling", lambda seed: few(50, seed))
     words = ["audit", "-q", "nets_of_ours:Net", str(demo / "cohort"), "--size", "1024", "--random-weights"]
     return [*words, "--parts", "performance", "--out"]
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    """Address of a scheduler with two workers in this process."""
-    distributed = pytest.importorskip("distributed")
-    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None, "processes": False}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=2, **how) as made:
-        yield made.scheduler_address
 
 
 def measured(folder: Path) -> dict[str, dict[str, Any]]:

@@ -27,6 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster() -> Iterator[str]:
     """Address of a scheduler with two workers in this process."""
     distributed = pytest.importorskip("distributed")
-    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None, "processes": False}
+    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "processes": False}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=2, **how) as made:
         yield made.scheduler_address

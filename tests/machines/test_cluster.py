@@ -22,7 +22,7 @@ ROOTS = [partial(math.isqrt, number**2) for number in range(12)]
 def local(workers: int, *, processes: bool = False) -> Iterator[Any]:
     """A scheduler and workers of one thread each, on loopback."""
     distributed = pytest.importorskip("distributed")
-    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None}
+    how = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     with distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=processes, **how) as made:
         yield made
 

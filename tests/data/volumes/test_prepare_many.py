@@ -99,7 +99,12 @@ def test_a_cluster_makes_what_this_machine_makes(tmp_path: Path, write_nifti: Wr
     root = make_scans(tmp_path / "scans", 6, write_nifti, hounsfield)
     plan = plan_volumes(root, tmp_path / "out", WAY)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         outcomes = prepare_volumes(plan.jobs, Machines(cluster=cluster.scheduler_address))
     assert [outcome.reason for outcome in outcomes] == [""] * 6

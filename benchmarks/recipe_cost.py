@@ -129,9 +129,11 @@ def main() -> None:
                 asked = (settings, batch, options.classes, options.threads)
                 plain, guided = (pool.apply(peak_mib, (*asked, kind)) for kind in (False, True))
             memory = {"plain_mib": plain, "guided_mib": guided}
-            known["recipes"][name] = {"model": settings.model.name, **cost.as_dict(), **memory}
+            about = {"model": settings.model.name} | ({"volume": options.volume} if volume else {})
+            known["recipes"][name] = {**about, **cost.as_dict(), **memory}
             write_json(options.output, head | {"recipes": known["recipes"]})
         told = dict(known["recipes"][name])
+        told.pop("volume", None)
         network, plain, guided = (told.pop(key, float("nan")) for key in ("model", "plain_mib", "guided_mib"))
         cost = StepCost(**told)
         sys.stdout.write(

@@ -17,6 +17,7 @@ PARSED = {
     "docs/methods/phantoms.md:sightline prepare phantoms OUT --ct": "volumes take minutes; tests/data/phantoms",
     "docs/methods/isnet.md:sightline tune": "trains three classifiers; tests/cli/test_tune.py does so",
     # servers of others
+    "docs/how_to/object_stores.md": "asks a store; tests/stores does so",
     "docs/dicom.md:sightline pacs": "asks a server; tests/cli/test_pacs.py asks Orthanc",
     # files of others
     "docs/methods/audit.md:sightline audit timm:densenet121": "weights that a user has",

@@ -12,6 +12,8 @@ from PIL import Image
 
 from sightline.stores import asking, fetching, room
 
+from ..data.volumes.conftest import noise, save_nifti, save_series
+
 KEY, SECRET = "AKIATESTTESTTEST", "hush-this-is-secret"
 
 
@@ -113,4 +115,16 @@ def films(tmp_path: Path) -> Path:
         rows.append(f"images/{number}.png,{('ill', 'well')[number % 2]},{split},mask.png")
     (folder / "cohort.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "cohort.yaml").write_text("task: binary\nclasses: [ill, well]\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """A cohort of a series of slices with a mask and of a NIfTI file, on the disk."""
+    folder = tmp_path / "scans"
+    save_series(folder / "p0", noise())
+    save_nifti(folder / "p1.nii.gz", noise(seed=1))
+    save_nifti(folder / "mask.nii.gz", (noise() > 0).astype(np.uint8))
+    rows = ["id,image,label,mask", "p0,p0,ill,", "p1,p1.nii.gz,well,mask.nii.gz#1"]
+    (folder / "cohort.csv").write_text("\n".join(rows) + "\n")
     return folder

@@ -12,20 +12,8 @@ from sightline.errors import ServerError
 from sightline.stores import fetching as fetching_module
 from sightline.stores import files_under, mirrored, store_url
 
-from ..data.volumes.conftest import noise, save_nifti, save_series
+from ..data.volumes.conftest import noise, save_nifti
 from .conftest import Store
-
-
-@pytest.fixture
-def scans(tmp_path: Path) -> Path:
-    """A cohort of a series of slices with a mask and of a NIfTI file, on the disk."""
-    folder = tmp_path / "scans"
-    save_series(folder / "p0", noise())
-    save_nifti(folder / "p1.nii.gz", noise(seed=1))
-    save_nifti(folder / "mask.nii.gz", (noise() > 0).astype(np.uint8))
-    rows = ["id,image,label,mask", "p0,p0,ill,", "p1,p1.nii.gz,well,mask.nii.gz#1"]
-    (folder / "cohort.csv").write_text("\n".join(rows) + "\n")
-    return folder
 
 
 def test_a_series_comes_whole_and_slices_that_were_removed_come_back(memory: Store, scans: Path) -> None:
@@ -90,7 +78,7 @@ def test_a_store_that_is_away_breaks_no_volume(
 
 @pytest.mark.parametrize(
     "words",
-    [["prepare", "ct", "scans", "s3://b/out"], ["train", "-c", "plain", "data.cohort=x", "--out", "s3://b/run"]],
+    [["train", "-c", "plain", "data.cohort=x", "--out", "s3://b/run"], ["audit", "run", "--out", "s3://b/audit"]],
 )
 def test_results_are_not_written_to_a_store(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

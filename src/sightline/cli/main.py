@@ -93,7 +93,8 @@ def _run(words: list[str]) -> int:
     arguments = parser.parse(rest)
     if arguments is None:
         return 0
-    _refuse_store(getattr(arguments, "out", None))
+    if not getattr(arguments, "out_may_be_store", False):
+        _refuse_store(getattr(arguments, "out", None))
     start_logging(arguments.verbosity)
     code: int = module.run(arguments)
     return code

@@ -39,8 +39,7 @@ from sightline.data.table_columns import COLUMNS, hint
 from sightline.data.table_head import read_head
 from sightline.data.table_rows import Row, read_rows
 from sightline.errors import DataError, DataNotFoundError
-from sightline.runs import write_text
-from sightline.stores import store_url
+from sightline.stores import put_text, store_url
 
 TABLE_NAME, SETTINGS_NAME = "cohort.csv", "cohort.yaml"
 
@@ -84,8 +83,8 @@ def write_cohort(cohort: Cohort, folder: Path) -> Path:
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(folder / SETTINGS_NAME, yaml.safe_dump(head, sort_keys=False, allow_unicode=True))
-    write_text(folder / TABLE_NAME, text.getvalue())
+    put_text(folder / SETTINGS_NAME, yaml.safe_dump(head, sort_keys=False, allow_unicode=True))
+    put_text(folder / TABLE_NAME, text.getvalue())
     return folder / TABLE_NAME
 
 
@@ -108,7 +107,8 @@ def _row(case: Case, cohort: Cohort, folder: Path) -> dict[str, str]:
     def name(path: Path | None) -> str:
         if path is None:
             return ""
-        return store_url(path) or Path(os.path.relpath(path, folder)).as_posix()
+        url = None if path.is_relative_to(folder) else store_url(path)
+        return url or Path(os.path.relpath(path, folder)).as_posix()
 
     if isinstance(case.label, int):
         labels = {"label": cohort.classes[case.label]}

@@ -135,6 +135,17 @@ def version(path: Path) -> Version | None:
     return None if found is None or found.is_folder else found
 
 
+def forget_lists(url: str) -> None:
+    """Ask anew what the folders above and below an address hold, since something was written there."""
+    with _lock:
+        for folder in [known for known in _lists if _within(url, known) or _within(known, url)]:
+            del _lists[folder]
+
+
+def _within(url: str, folder: str) -> bool:
+    return f"{url}/".startswith(f"{folder}/")
+
+
 def _local(path: Path) -> Version | None:
     try:
         stat = path.stat()

@@ -3,10 +3,11 @@
   sightline prepare ct scans prepared --organs
   sightline prepare ct scans prepared --labels labels.csv --jobs 4
 
-SOURCE is a folder with DICOM series and NIfTI files anywhere in it, or a cohort of volumes, also one in a store
-(s3://bucket/folder). OUT gets volumes/<id>.zarr, volumes.csv, and broken.csv with the reason for each series that
-cannot be used. From a cohort, or with --labels, it becomes a cohort. The table of labels has `id` and a column a class,
-and may have `patient`, `split`, `source` and `mask:<class>` (a file relative to the table, or organs such as #1+3).
+SOURCE is a folder with DICOM series and NIfTI files anywhere in it, or a cohort of volumes. OUT gets volumes/<id>.zarr,
+volumes.csv, and broken.csv with the reason for each series that cannot be used. From a cohort, or with --labels, it
+becomes a cohort. The cohort and OUT may lie in a store (s3://bucket/folder). The table of labels has `id` and a column
+a class, and may have `patient`, `split`, `source` and `mask:<class>` (a file relative to the table, or organs such as
+#1+3).
 
 What was stopped or killed goes on with the same command. Machines that share a disk may divide the work by --shard 1/3,
 2/3 and 3/3; the command without it then writes the tables. --cluster gives it to a Dask cluster.
@@ -23,6 +24,7 @@ from sightline.cli.stopping import RunFailedError, StoppedError, UsageError
 from sightline.cli.talk import progress
 from sightline.errors import DataError, RunError
 from sightline.shards import read_shard
+from sightline.urls import url_of
 
 if TYPE_CHECKING:
     from sightline.data.volumes import Outcome
@@ -33,7 +35,7 @@ _SHOWN = 5  # broken series that are told one by one
 def configure(parser: Parser) -> None:
     """Add the options."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of scans, or a cohort of volumes")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder to make, or to go on with")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to make, or to go on with; also in a store")
     parser.add_argument(
         "--spacing",
         nargs=3,
@@ -51,6 +53,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler, such as tcp://10.0.0.1:8786")
     parser.add_argument("--shard", metavar="I/N", help="do only the I-th of N parts")
     parser.add_common()
+    parser.set_defaults(out_may_be_store=True)
 
 
 def run(arguments: Namespace) -> int:
@@ -64,6 +67,7 @@ def run(arguments: Namespace) -> int:
         prepared_cohort,
         write_tables,
     )
+    from sightline.stores import place_for_results
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, got {arguments.jobs}")
@@ -72,7 +76,7 @@ def run(arguments: Namespace) -> int:
     way = Preparation((slices, rows, columns), (low, high), arguments.organs)
     machines = Machines(arguments.jobs or 0, arguments.cluster or "")
     shard = read_shard(arguments.shard) if arguments.shard else None
-    out = arguments.out.absolute()
+    out = place_for_results(arguments.out)
     try:
         with progress() as stage:
             looking = stage("looking for volumes")
@@ -92,11 +96,16 @@ def run(arguments: Namespace) -> int:
         by_id = {outcome.id: outcome for outcome in outcomes}
         cohort = prepared_cohort(plan.labelled, plan.names, by_id, way, out)
         write_cohort(cohort, out)
-    _tell(outcomes, arguments.out, 0 if cohort is None else len(cohort.cases), as_json=arguments.json)
+    _tell(
+        outcomes,
+        url_of(arguments.out) or arguments.out.as_posix(),
+        0 if cohort is None else len(cohort.cases),
+        as_json=arguments.json,
+    )
     return 0
 
 
-def _tell(outcomes: Sequence["Outcome"], out: Path, cases: int, *, as_json: bool) -> None:
+def _tell(outcomes: Sequence["Outcome"], out: str, cases: int, *, as_json: bool) -> None:
     from sightline.data.volumes.prepare_many import organs_words
 
     broken = [outcome for outcome in outcomes if outcome.reason]
@@ -107,12 +116,12 @@ def _tell(outcomes: Sequence["Outcome"], out: Path, cases: int, *, as_json: bool
         listed = [{"source": outcome.source, "reason": outcome.reason} for outcome in broken]
         kept = sum(outcome.kept for outcome in outcomes)
         counts = {"volumes": made, "kept": kept, "organs_doubtful": doubtful, "cases": cases}
-        say_json({"out": out.as_posix(), **counts, "broken": listed})
+        say_json({"out": out, **counts, "broken": listed})
         return
     for outcome in broken[:_SHOWN]:
         say(f"broken: {outcome.reason}")
     if len(broken) > _SHOWN:
-        say(f"broken: {len(broken) - _SHOWN} more, listed in {out / 'broken.csv'}")
+        say(f"broken: {len(broken) - _SHOWN} more, listed in {out}/broken.csv")
     organs = f", the organs of {doubtful} doubtful" if doubtful else ""
     cohort = f", a cohort of {cases}" if cases else ""
     say(f"{out}: {made} volumes{organs}{cohort}")

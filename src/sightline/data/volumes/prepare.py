@@ -28,10 +28,18 @@ from sightline.data.readers.volume import Volume, read_volume, reorient
 from sightline.data.volumes.checking import check_units, check_volume
 from sightline.data.volumes.discovering import Source
 from sightline.data.volumes.resampling import resample, resample_labels, resampled_affine
-from sightline.data.volumes.store import STORE_SUFFIX, is_store, read_about, write_store
-from sightline.errors import DataError, MissingExtraError, RunError, ServerError, SettingsError, SightlineError
+from sightline.data.volumes.store import STORE_HEAD, STORE_HEADS, STORE_SUFFIX, is_store, read_about, write_store
+from sightline.errors import (
+    DataError,
+    DataNotFoundError,
+    MissingExtraError,
+    RunError,
+    ServerError,
+    SettingsError,
+    SightlineError,
+)
 from sightline.runs import atomic_path
-from sightline.stores import files_under, version
+from sightline.stores import fetched, files_under, outgoing, there, version
 
 VOLUMES = "volumes"
 _WAY = 1  # counts up where the same request gives other voxels
@@ -162,11 +170,14 @@ def _files_of(source: Source) -> list[Path]:
 
 def _kept(job: Job, request: str) -> dict[str, Any] | None:
     """Return what is known about the store if it is there, readable and of this request."""
-    if not is_store(job.store) or not all(file.is_file() for file in job.masks.values()):
+    heads = [job.store / name for name in STORE_HEADS]
+    if not all(map(there, (*heads, *job.masks.values()))):
         return None
     try:
+        for head in heads:
+            fetched(head)
         about = read_about(job.store)
-    except DataError:
+    except (DataError, DataNotFoundError):
         return None
     return about if about.get("request") == request else None
 
@@ -188,7 +199,8 @@ def _made(job: Job, request: str) -> dict[str, Any]:
         about["organs_quality"] = asdict(found.quality) | {"reasons": list(found.quality.reasons)}
     for mask, made in job.masks.items():
         _write_mask(mask, made, job, source_shape, source_mm or way.spacing_mm, affine)
-    write_store(job.store, ct, spacing_mm=way.spacing_mm, affine=affine, organs=organs, about=about)
+    with outgoing(job.store, last=STORE_HEAD) as folder:
+        write_store(folder, ct, spacing_mm=way.spacing_mm, affine=affine, organs=organs, about=about)
     return {**about, "spacing_mm": list(way.spacing_mm), "affine": affine.tolist(), "shape": list(ct.shape)}
 
 
@@ -223,7 +235,7 @@ def _write_mask(
     make: Any = nibabel.Nifti1Image  # untyped
     image = make(np.ascontiguousarray(new.T), affine[:, [2, 1, 0, 3]])
     image.header.set_xyzt_units("mm")
-    with atomic_path(made) as temporary:
+    with outgoing(made) as file, atomic_path(file) as temporary:
         temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 

@@ -14,7 +14,7 @@ from sightline.data.volumes.discovering import Place, Source, needs_headers, sou
 from sightline.data.volumes.prepare import VOLUMES, Job, Outcome, prepare_volume
 from sightline.data.volumes.store import STORE_SUFFIX
 from sightline.machines import ATTEMPTS, Machines
-from sightline.runs import write_text
+from sightline.stores import put_text
 
 VOLUMES_TABLE, BROKEN_TABLE = "volumes.csv", "broken.csv"
 _FEW = 32  # places that are not worth starting processes for
@@ -51,8 +51,8 @@ def write_tables(outcomes: Sequence[Outcome], out: Path, *, suffix: str = "") ->
     rows = [_row(outcome) for outcome in outcomes if not outcome.reason]
     head = ("id", "file", "source", "shape", "spacing_mm", "source_shape", "source_spacing_mm", "organs")
     volumes, broken = (out / f"{Path(name).stem}{suffix}.csv" for name in (VOLUMES_TABLE, BROKEN_TABLE))
-    write_text(volumes, _csv(head, ([row[name] for name in head] for row in rows)))
-    write_text(broken, _csv(("source", "reason"), ([o.source, o.reason] for o in outcomes if o.reason)))
+    put_text(volumes, _csv(head, ([row[name] for name in head] for row in rows)))
+    put_text(broken, _csv(("source", "reason"), ([o.source, o.reason] for o in outcomes if o.reason)))
     return volumes, broken
 
 

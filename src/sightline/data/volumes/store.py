@@ -27,6 +27,9 @@ from sightline.data.readers.volume import Volume
 from sightline.errors import DataError, DataNotFoundError, MissingExtraError, RunError
 
 STORE_SUFFIX = ".zarr"
+STORE_HEAD = "zarr.json"
+STORE_HEADS = (STORE_HEAD, f"ct/{STORE_HEAD}")
+"""Files that `read_about` reads."""
 _LOST = {"ct": -(1 << 15), "organs": 255}  # fill values: what is missing reads as this
 _TYPES = {"ct": np.int16, "organs": np.uint8}
 _SLAB = 2 << 20  # voxels of a compressed piece, about

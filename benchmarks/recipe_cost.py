@@ -115,7 +115,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()  # as `sightline train` does
     torch.set_num_threads(options.threads)
-    shape = {name: getattr(options, name) for name in ("batch", "size", "volume", "classes", "pairs")}
+    shape = {name: getattr(options, name) for name in ("batch", "size", "classes", "pairs")}
     head: dict[str, Any] = {"device": processor(), "threads": options.threads, "torch": torch.__version__, **shape}
     known = json.loads(options.output.read_text()) if options.output.is_file() else {"recipes": {}}
     for name in options.recipes:

@@ -1,7 +1,13 @@
 """Every long-running command on small phantom data, for `random_kills.py`."""
 
+import os
 import shutil
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 SETTINGS = ("epochs=2", "data.batch_size=6", "data.preprocessing.size=32", "model.name=resnet18", "model.width=4")
+BUCKET = "kills"
 STAGES = """
 name: staged
 stages:
@@ -27,11 +34,13 @@ class Work:
         name: in the table.
         words: of the command, given the folder that it makes.
         resume: the words that go on, where these are others.
+        fetch: brings what lies elsewhere into the folder, to be looked at.
     """
 
     name: str
     words: Callable[[Path], list[str]]
     resume: Callable[[Path], list[str]] | None = None
+    fetch: Callable[[Path], object] = lambda out: None
 
     def again(self, out: Path) -> list[str]:
         """Return what a user types now: --resume once the run has begun."""
@@ -56,13 +65,21 @@ def works(data: Path) -> list[Work]:
         _again("compare", "compare", "plain", "isnet", *tiny),
         _again("tune", "tune", "-c", "isnet", *tiny, "--values", "0.3,0.7"),
         _again("audit", "audit", run, "--limit", "6"),
+        _again("audit, 2 processes", "audit", run, "--limit", "6", "--jobs", "2"),
         Work("evaluate", lambda out: ["evaluate", _copy(data / "run", out), "--split", "test", "ood"]),
         _again("explain", "explain", run, *asked),
+        _again("explain, 2 processes", "explain", run, *asked, "--batch-size", "2", "--jobs", "2"),
         _again("demo", "demo", *demo, "data.preprocessing.size=32"),
         Work("prepare phantoms", lambda out: ["prepare", "phantoms", str(out), *phantoms]),
         _again("prepare cohort", "prepare", "cohort", str(data / "recipe.yaml"), *downloads),
         _again("prepare from", "prepare", "from", "montgomery", str(data / "montgomery")),
         Work("prepare ct", lambda out: ["prepare", "ct", scans[0], str(out), *scans[1:]]),
+        Work(
+            "prepare ct, in a store",
+            lambda out: ["prepare", "ct", scans[0], f"s3://{_in_store(out)}", *scans[1:]],
+            None,
+            _fetch,
+        ),
         _resumed("prepare masks train", *masks),
         _again("prepare masks apply", "prepare", "masks", "apply", str(data / "masks"), films, "--sheet", "4"),
     ]
@@ -76,6 +93,37 @@ def _again(name: str, *words: str) -> Work:
 def _resumed(name: str, *words: str) -> Work:
     """A command that goes on with --resume."""
     return Work(name, lambda out: [*words, "--out", str(out)], lambda out: [*words, "--out", str(out), "--resume"])
+
+
+def _in_store(out: Path) -> str:
+    return f"{BUCKET}/{out.parent.name}"
+
+
+def _fetch(out: Path) -> None:
+    """Copy what lies in the store, in a process of its own, since the threads of its client do not outlive a fork."""
+    words = f"import s3fs; s3fs.S3FileSystem().get({_in_store(out)!r}, {str(out)!r}, recursive=True)"
+    subprocess.run([sys.executable, "-c", words], check=True)
+
+
+@contextmanager
+def store(place: Path) -> Iterator[None]:
+    """Start an S3 server, name it in the environment, and make a bucket in it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "none") | {"AWS_DEFAULT_REGION": "us-east-1"}
+    os.environ |= {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "SIGHTLINE_CACHE": str(place / "cache")}
+    with (place / "store.log").open("w") as log:
+        server = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", port], stdout=log, stderr=log)
+        try:
+            words = f"import s3fs; s3fs.S3FileSystem().mkdir({BUCKET!r})"
+            for _ in range(30):
+                time.sleep(1)
+                if not subprocess.run([sys.executable, "-c", words], check=False, stderr=log).returncode:
+                    break
+            yield
+        finally:
+            server.terminate()
+            server.wait()
 
 
 def _copy(run: Path, out: Path) -> str:

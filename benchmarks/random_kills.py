@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from folder_contents import TEMPORARY, leaves
-from killed_commands import Work, prepare_data, works
+from killed_commands import Work, prepare_data, store, works
 
 import sightline
 from sightline.cli.main import main as command
@@ -96,6 +96,8 @@ def attack(work: Work, kills: int, place: Path, generator: np.random.Generator) 
     for folder in (first, second):
         folder.parent.mkdir(parents=True)
     length = min(ended(work.words(out), place / f"{out.parent.name}.log") for out in (first, second))
+    work.fetch(first)
+    work.fetch(second)
     whole, other = leaves(first), leaves(second)
     steady = {key for key in whole if key in other and whole[key] == other[key]}
     row, chain = Row(), 0
@@ -114,6 +116,7 @@ def attack(work: Work, kills: int, place: Path, generator: np.random.Generator) 
         if code is None:
             code = killed(work.again(out), log, 600)
         row.runs += 1
+        work.fetch(out)
         row.differences += _differences(out, whole, steady, code, log)
         row.temporary += sum(file.name.endswith(TEMPORARY) for file in out.rglob(f"*{TEMPORARY}"))
         if not row.differences:
@@ -157,16 +160,17 @@ def main() -> None:
     generator = np.random.default_rng(given.seed)
     about = f"Python {platform.python_version()}, torch {torch.__version__}, one thread; seed {given.seed}"
     lines = [f"# python benchmarks/random_kills.py --kills {given.kills}: {about}"]
-    lines.append(f"{'command':<22}{'kills':>7}{'resumed runs':>14}{'differences':>13}{'unfinished files left':>23}")
+    lines.append(f"{'command':<24}{'kills':>7}{'resumed runs':>14}{'differences':>13}{'unfinished files left':>23}")
     print("\n".join(lines), flush=True)
     total, wrong = 0, []
     for number, work in enumerate(chosen):
         quota = (given.kills - total) // (len(chosen) - number)
-        row = attack(work, quota, place / work.name.replace(" ", "-"), generator)
+        with store(place) if "store" in work.name else contextlib.nullcontext():
+            row = attack(work, quota, place / work.name.replace(" ", "-"), generator)
         total, wrong = total + row.kills, wrong + row.differences
-        lines.append(f"{work.name:<22}{row.kills:>7}{row.runs:>14}{len(row.differences):>13}{row.temporary:>23}")
+        lines.append(f"{work.name:<24}{row.kills:>7}{row.runs:>14}{len(row.differences):>13}{row.temporary:>23}")
         print(lines[-1], *(f"    {each}" for each in row.differences[:5]), sep="\n", flush=True)
-    lines.append(f"{'all':<22}{total:>7}{'':>14}{len(wrong):>13}")
+    lines.append(f"{'all':<24}{total:>7}{'':>14}{len(wrong):>13}")
     print(lines[-1])
     if given.out:
         given.out.write_text("\n".join(lines) + "\n")

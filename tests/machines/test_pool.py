@@ -69,6 +69,16 @@ def test_each_process_sees_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
 
 
+def test_processes_see_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [partial(os.getenv, "SIGHTLINE_OF_NOW"), partial(os.getenv, "SIGHTLINE_OF_NOW")]
+    for value in ("first", "second", None):  # the server of forks may have begun with any of them
+        if value is None:
+            monkeypatch.delenv("SIGHTLINE_OF_NOW")
+        else:
+            monkeypatch.setenv("SIGHTLINE_OF_NOW", value)
+        assert [result for _, result in in_processes(call, asked, processes=2)] == [value] * 2
+
+
 def test_who_stops_asking_ends_every_process() -> None:
     results = in_processes(call, [ROOTS[0], partial(time.sleep, 60), *ROOTS], processes=2)
     next(results)

@@ -8,6 +8,7 @@ import pytest
 from sightline.cli.main import main
 from sightline.data import read_cohort
 from sightline.data.readers import read_volume
+from sightline.errors import RunError
 from sightline.stores import mirrored, outgoing, put_text
 
 from ..data.volumes.conftest import noise, save_nifti
@@ -157,6 +158,16 @@ def test_servers_and_disks_are_no_stores_to_write_to(
     assert not list(tmp_path.glob("*:*"))
 
 
+@pytest.mark.parametrize("url", ["s3://me:hush@bucket/out", "s3://bucket/out?X-Amz-Signature=hush"])
+def test_a_secret_in_the_address_is_refused_and_not_repeated(
+    url: str, scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare(scans, url) == 2
+    told = capsys.readouterr()
+    assert "must not be an address with a password" in told.err
+    assert "hush" not in told.out + told.err
+
+
 def test_a_store_that_cannot_be_asked_is_told_before_the_work(
     scans: Path, memory: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +180,18 @@ def test_a_store_that_cannot_be_asked_is_told_before_the_work(
     assert "the store refuses" in capsys.readouterr().err
     assert prepare(scans, "nosuch://bucket/out") == 2
     assert "no store is known as nosuch://" in capsys.readouterr().err
+
+
+def test_another_cache_folder_does_not_pass_for_the_store(
+    memory: Store, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sightline.data.volumes import Preparation, plan_volumes
+    from sightline.data.volumes.prepare import prepare_volume
+
+    plan = plan_volumes(scans, mirrored(memory.url), Preparation())
+    monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "other"))
+    with pytest.raises(RunError, match="give SIGHTLINE_CACHE the same value"):
+        prepare_volume(plan.jobs[0])
 
 
 def test_a_text_replaces_what_is_there(memory: Store, tmp_path: Path) -> None:

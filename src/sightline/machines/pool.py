@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -113,7 +113,8 @@ class _Worker:
         """Start a process."""
         context = _context(work)
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, work, processes, gpu), daemon=True)
+        environment = dict(os.environ) | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {})
+        process = context.Process(target=_serve, args=(theirs, work, processes, environment), daemon=True)
         with _without_interrupts():
             process.start()
         theirs.close()  # so that the end of the process ends the pipe
@@ -142,10 +143,13 @@ class _Worker:
         self.process.join()
 
 
-def _serve(pipe: "Connection[Any, Any]", work: Callable[[Any], Any], processes: int, gpu: str) -> None:
+def _serve(
+    pipe: "Connection[Any, Any]", work: Callable[[Any], Any], processes: int, environment: Mapping[str, str]
+) -> None:
     """Do what comes through the pipe until it is closed."""
-    if gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before anything asks for a GPU
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)  # the server of forks has that of its own beginning
     import torch
 
     logging.getLogger("sightline").addHandler(logging.NullHandler())  # the main process talks

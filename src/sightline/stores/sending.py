@@ -13,7 +13,7 @@ from sightline.runs import write_text
 from sightline.stores.asking import asked
 from sightline.stores.fetching import forget_lists, there
 from sightline.stores.mirror import cache_folder, mirrored, store_url
-from sightline.urls import url_of, without_secrets
+from sightline.urls import holds_secret, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,14 @@ def place_for_results(out: Path) -> Path:
     url = url_of(out)
     if url is None:
         return out.absolute()
+    if holds_secret(url):
+        raise SettingsError(
+            "the folder for results must not be an address with a password or a query ('?...'); leave them where the "
+            "store's own programs look for them, such as its profiles or the environment"
+        )
     scheme = url.partition(":")[0]
     if scheme in _NO_STORES:
-        raise SettingsError(f"results cannot be written to {without_secrets(url)}: {scheme}:// is no object store")
+        raise SettingsError(f"results cannot be written to {url}: {scheme}:// is no object store")
     folder = mirrored(url)
     forget_lists(url)  # other processes write there, too
     there(folder)  # asked now rather than after the first volume

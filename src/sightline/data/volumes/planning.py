@@ -14,6 +14,7 @@ from sightline.data.volumes.prepare_many import find_sources
 from sightline.errors import DataError, SettingsError
 from sightline.machines import Machines
 from sightline.shards import Shard, shard_of
+from sightline.stores import store_url
 from sightline.urls import url_of
 
 _log = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ def plan_volumes(
         for case in labelled.cohort.cases:
             if case.id in names:
                 masks[names[case.id]] = mask_files(prepared_masks(case, names[case.id], out))
-    return Plan(tuple(Job(each, out, preparation, masks.get(each.id, {})) for each in sources), labelled, names)
+    address = store_url(out) or ""
+    jobs = tuple(Job(each, out, preparation, masks.get(each.id, {}), address) for each in sources)
+    return Plan(jobs, labelled, names)
 
 
 def _check_ids(labelled: Labelled, names: Mapping[str, str]) -> None:

@@ -39,7 +39,7 @@ from sightline.errors import (
     SightlineError,
 )
 from sightline.runs import atomic_path
-from sightline.stores import fetched, files_under, outgoing, there, version
+from sightline.stores import cache_folder, fetched, files_under, outgoing, store_url, there, version
 
 VOLUMES = "volumes"
 _WAY = 1  # counts up where the same request gives other voxels
@@ -76,12 +76,14 @@ class Job:
         out: folder that holds `volumes`.
         preparation: how.
         masks: masks of the source, with their part if they have one, and the file that each becomes.
+        address: of `out` where that stands for a folder in a store.
     """
 
     source: Source
     out: Path
     preparation: Preparation
     masks: Mapping[Path, Path] = field(default_factory=dict, hash=False)
+    address: str = ""
 
     @property
     def store(self) -> Path:
@@ -113,9 +115,14 @@ def prepare_volume(job: Job) -> Outcome:
 
     Raises:
         MissingExtraError: something is not installed.
-        RunError: the folder cannot be written to.
+        RunError: the folder cannot be written to, or does not stand for a folder in the store on this machine.
         ServerError: the store that it is in refuses or does not answer.
     """
+    if job.address and store_url(job.out) != job.address:
+        raise RunError(
+            f"{job.address} is {job.out} where the work was planned, but the cache folder of this process is "
+            f"{cache_folder()}; give SIGHTLINE_CACHE the same value on all machines"
+        )
     source = job.source
     try:
         request = _request(job)

@@ -3,10 +3,10 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sightline.errors import DataNotFoundError, RunError, ServerError, SettingsError
 from sightline.runs import write_text
@@ -16,11 +16,8 @@ from sightline.stores.mirror import cache_folder, mirrored, store_url
 from sightline.urls import holds_secret, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fsspec import AbstractFileSystem
 
-_T = TypeVar("_T")
 _LEFT_S = 86_400.0  # a folder that was begun so long ago is of a killed process
 _NO_STORES = ("file", "http", "https", "local")
 
@@ -135,8 +132,8 @@ def _removed(url: str) -> None:
         asked(url, lambda system, remote: system.rm(remote, recursive=True))
 
 
-def _told(url: str, tell: "Callable[[AbstractFileSystem, str], _T]") -> _T:
+def _told(url: str, tell: "Callable[[AbstractFileSystem, str], Any]") -> None:
     try:
-        return asked(url, tell)
+        asked(url, tell)
     except DataNotFoundError:
         raise ServerError(f"{url}: the store has no such bucket, or keeps it to itself") from None

@@ -11,9 +11,11 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules.batch_norm import Norm
 from sightline.attribution.rules.convolution import Geometry, convolution, transposed
 from sightline.attribution.rules.linear import LinearMap
+from sightline.attribution.rules.scale_ahead import ScaleAhead
 from sightline.attribution.rules.shared_statistics import ADD_UP
 
 Arguments = dict[str, Any]
+_WORTH = 4  # times as many activations as weights, from which it is worth while to multiply the weights instead
 
 
 def convolution_call(args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, Tensor, Tensor | None, Geometry]:
@@ -32,15 +34,31 @@ def convolution_call(args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, 
     return x, weight, bias, geometry
 
 
-def convolve(args: tuple[Any, ...], kwargs: Arguments, drawing: Drawing) -> tuple[Tensor, Tensor, Tensor, Geometry]:
-    """Convolve, in autocast's precision where it is on; the output, the input, the weight and the geometry."""
+def convolve(
+    args: tuple[Any, ...],
+    kwargs: Arguments,
+    drawing: Drawing,
+    ahead: Callable[[Tensor], ScaleAhead | None] | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Geometry]:
+    """Convolve, in autocast's precision where it is on; the output, the input, the weight and the geometry.
+
+    Args:
+        args: of the call.
+        kwargs: of the call.
+        drawing: of this forward pass.
+        ahead: the scale of a batch normalisation that came before, by the input.
+    """
     x, weight, bias, geometry = convolution_call(args, kwargs)
+    scale = None
+    worth = geometry.groups == 1 and x.numel() >= _WORTH * weight.numel()
+    if ahead is not None and worth and (scale := ahead(x)) is not None:
+        scale.readers.takers += 1
     if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
         dtype = torch.get_autocast_dtype(x.device.type)
         low, low_weight = x.to(dtype), weight.to(dtype)
-        y = convolution(low, low_weight, None if bias is None else bias.to(dtype), geometry, drawing)
+        y = convolution(low, low_weight, None if bias is None else bias.to(dtype), geometry, drawing, ahead=scale)
     else:
-        y = convolution(x, weight, bias, geometry, drawing)
+        y = convolution(x, weight, bias, geometry, drawing, ahead=scale)
     return y, x, weight, geometry
 
 

@@ -27,8 +27,10 @@ from sightline.attribution.normalising import normalise
 from sightline.attribution.operations import replaced, tensors_in, writes_in_place
 from sightline.attribution.refusal import caller, check_rule
 from sightline.attribution.rules import attention
+from sightline.attribution.rules.batch_norm import batch_norm_ahead
 from sightline.attribution.rules.input_layer import InputLayer
 from sightline.attribution.rules.linear import LinearLayer, ruled
+from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead
 from sightline.errors import UnsupportedOperationError
 
 _IN_PARTS: dict[str, Callable[..., Any]] = {
@@ -48,20 +50,26 @@ class Interception(TorchFunctionMode):
         drawing: handed to every rule.
         strict: refuse functions without a rule; otherwise they are passed by their gradient.
         input_rule: record the first linear layers, for their rule to take over there.
+        whole: what arrives between the images and the logits is asked for nowhere, so scales may be applied elsewhere
+            on the way.
     """
 
-    def __init__(self, images: Tensor, drawing: Drawing, *, strict: bool, input_rule: bool = False) -> None:
+    def __init__(
+        self, images: Tensor, drawing: Drawing, *, strict: bool, input_rule: bool = False, whole: bool = False
+    ) -> None:
         super().__init__()
         self.drawing = drawing
         self.input_layers: list[InputLayer] = []
         self._strict, self._input_rule = strict, input_rule
         self._needed = drawing.needed
+        self._scales_move = whole and strict and drawing.lrp and drawing.composite is None
         self._dependent: ByTensor[bool] = ByTensor()  # tensors that depend on the images
         self._images: ByTensor[Tensor | None] = (
             ByTensor()
         )  # those that still are the images -> by what they were multiplied
         self._outputs: ByTensor[InputLayer] = ByTensor()  # output of an input layer, before any ReLU -> that layer
         self._linear: ByTensor[LinearLayer] = ByTensor()  # output of another linear layer -> that layer
+        self._scales: ByTensor[ScaleAhead] = ByTensor()  # output of a batch normalisation or the ReLU behind -> scale
         self._gates: ByTensor[str] = ByTensor()  # made to multiply something -> by which function
         self._nonnegative: ByTensor[int] = ByTensor()  # nothing below 0 -> its version then
         self._dependent[images], self._images[images] = True, None
@@ -159,6 +167,8 @@ class Interception(TorchFunctionMode):
             for operand in operands:
                 if operand in self._linear:
                     self._linear[operand].uses += 1
+                if operand in self._scales:
+                    self._scales[operand].readers.reads += 1
 
     def _is_nonnegative(self, tensor: Tensor) -> bool:
         """Whether `tensor` is known to hold nothing below 0, and was not written to since."""
@@ -197,7 +207,7 @@ class Interception(TorchFunctionMode):
         if plain in operations.LAYERS and len(operands) == 1 and self.drawing.composite is not None:
             return self._linear_layer(self.drawing.composite, func, plain, args, kwargs)
         if plain in operations.CONVOLUTIONS and len(operands) == 1 and operands[0] not in self._gates:
-            return convolve(args, kwargs, self.drawing)[0]
+            return convolve(args, kwargs, self.drawing, self._scales.get)[0]
         if plain in operations.NORMALISATIONS and len(operands) == 1:
             return normalise(func, plain, args, kwargs, self.drawing)
         if plain in operations.PRODUCTS and len(operands) == 2:
@@ -214,7 +224,12 @@ class Interception(TorchFunctionMode):
         first = z in self._outputs
         if first and inplace:
             del self._outputs[z]
-        return rules.relu(z, self.drawing, inplace=inplace, stabilised=not first)
+        ahead = self._scales.get(z)
+        a = rules.relu(z, self.drawing, inplace=inplace, stabilised=not first)
+        if ahead is not None:
+            ahead.readers.made += 1
+            self._scales[a] = ahead
+        return a
 
     def _rectified(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         z = args[0] if args else kwargs["input"]
@@ -289,7 +304,10 @@ class Interception(TorchFunctionMode):
         layer = self._linear.get(x)
         if layer is not None and layer.norm is None and x.ndim == layer.axes:
             layer.norm = norm
-        y = rules.batch_norm(x, norm, momentum, self.drawing, ends=merges, layer=layer)
+        readers = Readers() if self._scales_move and not merges else None
+        y, ahead = batch_norm_ahead(x, norm, momentum, self.drawing, ends=merges, layer=layer, readers=readers)
+        if ahead is not None:
+            self._scales[y] = ahead
         if first is not None and merges:
             scale = rules.channel_scale(x, norm.var, norm.weight, norm.training, norm.eps, norm.add_up)
             scale = scale if first.scale is None else first.scale * scale

@@ -158,7 +158,8 @@ class _Propagation:
         with recording(images):
             leaf = images.detach().requires_grad_(self.input_rule is None)
             given = leaf.clone()  # the model may write to it
-            watch = Interception(given, self.drawing, strict=strict, input_rule=self.input_rule is not None)
+            first, whole = self.input_rule is not None, not self.layers
+            watch = Interception(given, self.drawing, strict=strict, input_rule=first, whole=whole)
             with watch, _outputs_of(model, self.layers) as outputs:
                 logits = classify(model, given)
             selection = select(target, logits, images)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sightline.attribution.drawing import Drawing
+from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead
 from sightline.attribution.rules.shared_statistics import AddUp, move_statistics, shared_statistics
 from sightline.errors import ShapeError
 
@@ -72,15 +73,33 @@ def batch_norm(
     Raises:
         ShapeError: a single value a channel is to be normalised by its own statistics.
     """
+    return batch_norm_ahead(x, norm, momentum, drawing, ends=ends, layer=layer)[0]
+
+
+def batch_norm_ahead(
+    x: Tensor,
+    norm: Norm,
+    momentum: float,
+    drawing: Drawing,
+    *,
+    ends: bool = False,
+    layer: Merged | None = None,
+    readers: Readers | None = None,
+) -> tuple[Tensor, ScaleAhead | None]:
+    """Normalise as `batch_norm` does; the scale, too, where `readers` are to be counted.
+
+    It is None where nobody else can apply it. Where one convolution takes it, an explanation passes here as it is.
+    """
     if norm.training and norm.add_up is not None:
-        return _by_shared_statistics(x, norm, momentum, drawing, ends, layer)
+        return _by_shared_statistics(x, norm, momentum, drawing, ends, layer), None
     if not x.numel():  # on an empty batch torch's kernel for the backward divides by zero and ends the process
-        return F.batch_norm(x, norm.mean, norm.var, norm.weight, norm.bias, norm.training, momentum, norm.eps)
+        y = F.batch_norm(x, norm.mean, norm.var, norm.weight, norm.bias, norm.training, momentum, norm.eps)
+        return y, None
     if norm.training and x.numel() == x.shape[1]:
         raise ShapeError(f"batch normalisation in training mode needs several values a channel, got {tuple(x.shape)}")
     parts = x, norm.weight, norm.bias, norm.mean, norm.var, norm.training, momentum, norm.eps
-    y: Tensor = _BatchNorm.apply(*parts, drawing, ends, layer)[0]  # type: ignore[no-untyped-call]
-    return y
+    y, inverse = _BatchNorm.apply(*parts, drawing, ends, layer, readers)  # type: ignore[no-untyped-call]
+    return y, None if readers is None else ScaleAhead(readers, norm.weight, inverse)
 
 
 def channel_scale(
@@ -174,6 +193,7 @@ class _BatchNorm(torch.autograd.Function):
         drawing: Drawing,
         ends: bool,
         layer: Merged | None,
+        readers: Readers | None,
     ) -> tuple[Tensor, Tensor]:
         y, batch_mean, batch_inverse = torch.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps)
         inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[arg-type, operator]
@@ -182,17 +202,18 @@ class _BatchNorm(torch.autograd.Function):
         centre = batch_mean if training else mean
         ctx.save_for_backward(x, weight, mean, var, centre, inverse)
         ctx.set_materialize_grads(False)
-        ctx.training, ctx.eps, ctx.drawing, ctx.ends, ctx.layer = training, eps, drawing, ends, layer
+        ctx.training, ctx.eps, ctx.drawing = training, eps, drawing
+        ctx.ends, ctx.layer, ctx.readers = ends, layer, readers
         return y, inverse
 
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, to_inverse: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, centre, inverse = ctx.saved_tensors
         if ctx.drawing.active:
-            merged = ctx.layer is not None and ctx.layer.merged
-            ends = g is None or ctx.ends or merged
+            elsewhere = (ctx.layer is not None and ctx.layer.merged) or (ctx.readers is not None and ctx.readers.one)
+            ends = g is None or ctx.ends or elsewhere
             scaled = None if ends else _Scaled.apply(g, weight, inverse)  # type: ignore[no-untyped-call]
-            return g if merged else scaled, *(None,) * 10
+            return g if elsewhere else scaled, *(None,) * 11
         to_x = to_weight = to_bias = None
         owed = to_inverse if ctx.needs_input_grad[0] else None
         if g is not None:
@@ -201,7 +222,7 @@ class _BatchNorm(torch.autograd.Function):
             to_x, to_weight, to_bias = (grads[i] if ctx.needs_input_grad[i] else None for i in range(3))
         if owed is not None:  # d inverse / dx = -inverse^3 (x - mean) / count, in one pass with the rest
             to_x = _to_input(x, centre, inverse, weight, owed, None if g is None else (g, *grads[1:]))
-        return to_x, to_weight, to_bias, *(None,) * 8
+        return to_x, to_weight, to_bias, *(None,) * 9
 
 
 def _to_input(
@@ -222,13 +243,13 @@ def _to_input(
         to_inverse: gradient of `inverse` alone, `(C,)`.
         known: gradients of the output, shaped as `x`, of the weight and of the bias.
     """
-    slope, shift = to_inverse * inverse.pow(3), torch.zeros_like(inverse)
+    slope, shift, scale = to_inverse * inverse, torch.zeros_like(inverse), inverse
     if known is not None:
         g, to_weight, to_bias = known
         scale = inverse if weight is None else weight * inverse
-        slope, shift = slope + scale * inverse * to_weight, scale * to_bias
-    count = x.numel() // x.shape[1]
-    affine = (-slope / count).to(centre.dtype), (-shift / count).to(centre.dtype), centre, torch.ones_like(centre)
+        slope, shift = slope + (to_weight if weight is None else weight * to_weight), scale * to_bias
+    per_value = -x.shape[1] / x.numel()
+    affine = slope * inverse.square() * per_value, shift * per_value, centre, torch.ones_like(centre)
     to_x = torch.native_batch_norm(x, *affine, False, 0.0, 0.0)[0]  # (x - centre) * slope + shift
     return to_x if known is None else to_x.addcmul_(g, _over_channels(scale, x))
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sightline.attribution.drawing import Drawing
+from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead, scaled_kernels
 
 _convolution = torch.ops.aten.convolution.default
 _convolution_backward = torch.ops.aten.convolution_backward.default
@@ -51,7 +52,15 @@ class Geometry:
         return F.pad(x, [p for far in reversed(self.far) for p in (0, -far)]) if any(self.far) else x
 
 
-def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, drawing: Drawing) -> Tensor:
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    drawing: Drawing,
+    *,
+    ahead: ScaleAhead | None = None,
+) -> Tensor:
     """Convolve; an explanation is passed back by the transposed convolution.
 
     Args:
@@ -60,11 +69,14 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geomet
         bias: `(out,)` or None.
         geometry: stride, padding, dilation and groups.
         drawing: of this forward pass.
+        ahead: of the batch normalisation that `x` comes from, whose scale an explanation takes here if nobody else
+            reads it; only of a convolution with one group.
 
     Returns:
         `(N, out, *S')`.
     """
-    y: Tensor = _Convolution.apply(geometry.extend(x), weight, bias, geometry, drawing)  # type: ignore[no-untyped-call]
+    scale = (None, None, None) if ahead is None else (ahead.readers, ahead.weight, ahead.inverse)
+    y: Tensor = _Convolution.apply(geometry.extend(x), weight, bias, geometry, drawing, *scale)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -77,22 +89,32 @@ def transposed(c: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tens
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, drawing: Drawing
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        geometry: Geometry,
+        drawing: Drawing,
+        readers: Readers | None,
+        norm_weight: Tensor | None,
+        norm_inverse: Tensor | None,
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.geometry, ctx.drawing = geometry, drawing
+        ctx.save_for_backward(x, weight, norm_weight, norm_inverse)
+        ctx.geometry, ctx.drawing, ctx.readers = geometry, drawing, readers
         ctx.bias_size = None if bias is None else list(bias.shape)
         y: Tensor = _convolution(x, weight, bias, *geometry.arguments)
         return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
+        x, weight, norm_weight, norm_inverse = ctx.saved_tensors
         if ctx.drawing.active:
-            return _Transposed.apply(g, weight, x.detach(), ctx.geometry), None, None, None, None  # type: ignore[no-untyped-call]
+            if ctx.readers is not None and ctx.readers.one:
+                weight = scaled_kernels(weight, norm_weight, norm_inverse)
+            return _Transposed.apply(g, weight, x.detach(), ctx.geometry), *(None,) * 7  # type: ignore[no-untyped-call]
         wanted = list(ctx.needs_input_grad[:3])
         grads = _convolution_backward(g, x, weight, ctx.bias_size, *ctx.geometry.arguments, wanted)
-        return *grads, None, None
+        return *grads, *(None,) * 5
 
 
 class _Transposed(torch.autograd.Function):

@@ -1,6 +1,7 @@
 """Arguments of torch's functions, whichever way they are spelled, as the rules want them."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from sightline.attribution.rules.scale_ahead import ScaleAhead
 from sightline.attribution.rules.shared_statistics import ADD_UP
 
 Arguments = dict[str, Any]
-_WORTH = 4  # times as many activations as weights, from which it is worth while to multiply the weights instead
 
 
 def convolution_call(args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, Tensor, Tensor | None, Geometry]:
@@ -49,9 +49,8 @@ def convolve(
         ahead: the scale of a batch normalisation that came before, by the input.
     """
     x, weight, bias, geometry = convolution_call(args, kwargs)
-    scale = None
-    worth = geometry.groups == 1 and x.numel() >= _WORTH * weight.numel()
-    if ahead is not None and worth and (scale := ahead(x)) is not None:
+    scale = None if ahead is None or geometry.groups > 1 or not _is_larger(x, weight) else ahead(x)
+    if scale is not None:
         scale.readers.takers += 1
     if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
         dtype = torch.get_autocast_dtype(x.device.type)
@@ -60,6 +59,11 @@ def convolve(
     else:
         y = convolution(x, weight, bias, geometry, drawing, ahead=scale)
     return y, x, weight, geometry
+
+
+def _is_larger(x: Tensor, weight: Tensor) -> bool:
+    """Whether a channel of `x` is no smaller than its kernels; the batch is not asked, and stays free in an export."""
+    return prod(x.shape[2:]) >= weight.numel() // weight.shape[1]
 
 
 def linear_call(args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -103,6 +103,14 @@ class WrittenTo(Net):
         return super().read(y)
 
 
+class BehindTheStem(Net):
+    """An input rule merges the normalisation into the stem; without one, it is as any other."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        answer: Tensor = self.head(self.read(self.norm(self.stem(images))).mean((2, 3)))
+        return answer
+
+
 class Grouped(Net):
     groups = 2
 
@@ -139,13 +147,13 @@ def drawn(net: Net, lrp: LRP) -> tuple[Tensor, dict[str, Tensor]]:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("input_rule", ["flat", None])
-@pytest.mark.parametrize("kind", [*TAKEN, *NOT_TAKEN])
+@pytest.mark.parametrize("kind", [*TAKEN, *NOT_TAKEN, BehindTheStem])
 def test_maps_and_gradients_are_those_of_the_scale_in_its_place(
     kind: type[Net], input_rule: str | None, training: bool, taken: list[bool]
 ) -> None:
     net = kind().double().train(training)
     found, gradients = drawn(net, LRP(input_rule=input_rule))  # type: ignore[arg-type]
-    assert bool(taken) == (kind in TAKEN)
+    assert bool(taken) == (kind in TAKEN or (kind is BehindTheStem and input_rule is None))
     taken.clear()
     expected, wanted = drawn(net, LRP(input_rule=input_rule, layers=("norm",)))  # type: ignore[arg-type]
     assert not taken, "what arrives at a layer is asked for, so nothing may be moved"

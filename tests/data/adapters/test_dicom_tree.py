@@ -39,9 +39,11 @@ def export(tmp_path: Path, save_dicom: SaveDicom) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that OtherPatientIDs is retired
         save_dicom(root / "ill/DOE^JANE_19550623/20200131/IM0001", **PERSON, SOPInstanceUID="1.2.840.99.1.1")
-        save_dicom(root / "ill/DOE^JANE_19550623/IM0002.dcm", **(PERSON | {"ViewPosition": "LL", "PatientAge": "064Y"}))
+        side = {"ViewPosition": "LL", "PatientAge": "064Y", "SOPInstanceUID": "1.2.840.99.1.2"}
+        save_dicom(root / "ill/DOE^JANE_19550623/IM0002.dcm", **(PERSON | side))
         other = {"PatientID": "MRN-4712", "PatientName": "Poe^Edgar", "PatientAge": "097Y", "PatientSex": "O"}
-        save_dicom(root / "well/1.2.3", **(PERSON | other | {"StudyInstanceUID": "1.2.840.99.2", "Modality": "DX"}))
+        study = {"StudyInstanceUID": "1.2.840.99.2", "SOPInstanceUID": "1.2.840.99.2.1", "Modality": "DX"}
+        save_dicom(root / "well/1.2.3", **(PERSON | other | study))  # no number is drawn: digests may hold any digits
     return root
 
 

@@ -49,7 +49,7 @@ def convolve(
         ahead: the scale of a batch normalisation that came before, by the input.
     """
     x, weight, bias, geometry = convolution_call(args, kwargs)
-    scale = None if ahead is None or geometry.groups > 1 or not _is_larger(x, weight) else ahead(x)
+    scale = None if ahead is None or geometry.groups > 1 or not _is_worth_scaling(x, weight) else ahead(x)
     if scale is not None:
         scale.readers.takers += 1
     if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # autocast leaves float64 alone
@@ -61,7 +61,7 @@ def convolve(
     return y, x, weight, geometry
 
 
-def _is_larger(x: Tensor, weight: Tensor) -> bool:
+def _is_worth_scaling(x: Tensor, weight: Tensor) -> bool:
     """Whether a channel of `x` is no smaller than its kernels; the batch is not asked, and stays free in an export."""
     return prod(x.shape[2:]) >= weight.numel() // weight.shape[1]
 

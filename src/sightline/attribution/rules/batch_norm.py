@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead
+from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead, scale_of
 from sightline.attribution.rules.shared_statistics import AddUp, move_statistics, shared_statistics
 from sightline.errors import ShapeError
 
@@ -119,7 +119,7 @@ def channel_scale(
     else:
         variance = running_var
     inverse = torch.rsqrt(variance + eps)
-    return inverse if weight is None else weight * inverse
+    return scale_of(weight, inverse)
 
 
 def _over_channels(value: Tensor, like: Tensor) -> Tensor:
@@ -154,14 +154,14 @@ class _Affine(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, bias, centre, inverse)
         ctx.drawing, ctx.ends, ctx.layer = drawing, ends, layer
-        scale = inverse if weight is None else weight * inverse
+        scale = scale_of(weight, inverse)
         shift = -centre * scale if bias is None else bias - centre * scale
         return torch.addcmul(_over_channels(shift, x), x, _over_channels(scale, x))
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, centre, inverse = ctx.saved_tensors
-        scale = inverse if weight is None else weight * inverse
+        scale = scale_of(weight, inverse)
         if ctx.drawing.active:
             merged = ctx.layer is not None and ctx.layer.merged
             return g if merged else None if ctx.ends else g * _over_channels(scale, g), *(None,) * 7
@@ -243,10 +243,10 @@ def _to_input(
         to_inverse: gradient of `inverse` alone, `(C,)`.
         known: gradients of the output, shaped as `x`, of the weight and of the bias.
     """
-    slope, shift, scale = to_inverse * inverse, torch.zeros_like(inverse), inverse
+    slope, shift = to_inverse * inverse, torch.zeros_like(inverse)
     if known is not None:
         g, to_weight, to_bias = known
-        scale = inverse if weight is None else weight * inverse
+        scale = scale_of(weight, inverse)
         slope, shift = slope + (to_weight if weight is None else weight * to_weight), scale * to_bias
     per_value = -x.shape[1] / x.numel()
     affine = slope * inverse.square() * per_value, shift * per_value, centre, torch.ones_like(centre)
@@ -260,13 +260,13 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, g: Tensor, weight: Tensor | None, inverse: Tensor) -> Tensor:
         ctx.save_for_backward(g, weight, inverse)
-        return g * _over_channels(inverse if weight is None else weight * inverse, g)
+        return g * _over_channels(scale_of(weight, inverse), g)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         g, weight, inverse = ctx.saved_tensors
-        scale = inverse if weight is None else weight * inverse
+        scale = scale_of(weight, inverse)
         to_g = h * _over_channels(scale, h) if ctx.needs_input_grad[0] else None
         if not any(ctx.needs_input_grad[1:]):
             return to_g, None, None

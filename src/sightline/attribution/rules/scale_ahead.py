@@ -47,7 +47,12 @@ class ScaleAhead:
     inverse: Tensor
 
 
+def scale_of(weight: Tensor | None, inverse: Tensor) -> Tensor:
+    """Factor of each channel from the weight and the inverse deviation, `(C,)`."""
+    return inverse if weight is None else weight * inverse
+
+
 def scaled_kernels(kernels: Tensor, weight: Tensor | None, inverse: Tensor) -> Tensor:
     """Multiply kernels, `(out, C, *K)`, by the scale of their input channels; differentiable in all three."""
-    scale = inverse if weight is None else weight * inverse
-    return kernels * scale.to(kernels.dtype).view(-1, *(1,) * (kernels.ndim - 2))
+    scale = scale_of(weight, inverse).to(kernels.dtype)
+    return kernels * scale.view(-1, *(1,) * (kernels.ndim - 2))

@@ -15,6 +15,7 @@ from sightline.metrics.randomisation import (
     cascading_randomisation,
     independent_randomisation,
     map_similarity,
+    randomised,
     shuffled_labels,
 )
 
@@ -104,6 +105,20 @@ def test_shares_of_the_cascade_are_its_stages_and_no_other_map_is_drawn(net: nn.
     for shares in ((), (0.0, 1.0), (0.5, 0.5), (0.5, 1.1)):
         with pytest.raises(SettingsError, match="must rise from over 0 to at most 1"):
             cascading_randomisation(gradient, net, images, shares=shares)
+
+
+@pytest.mark.parametrize("cascading", [True, False])
+def test_the_randomised_copies_are_those_that_the_checks_explain(
+    cascading: bool, net: nn.Module, images: Tensor
+) -> None:
+    watch = Watch()
+    (cascading_randomisation if cascading else independent_randomisation)(watch, net, images, seed=5)
+    stages = randomised(net, images, seed=5, cascading=cascading)
+    found = [(name, copy.deepcopy(changed.state_dict())) for name, changed in stages]
+    assert [name for name, _ in found] == ["", "head", "norm", "first"]
+    for (_, state), expected in zip(found, watch.states, strict=True):
+        assert all(torch.equal(state[name], expected[name]) for name in expected)
+    assert torch.equal(found[0][1]["head.weight"], net.state_dict()["head.weight"])
 
 
 def test_independent_randomisation_gives_the_other_layers_back(net: nn.Module, images: Tensor) -> None:

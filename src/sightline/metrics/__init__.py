@@ -74,6 +74,7 @@ from sightline.metrics.randomisation import (
     cascading_randomisation,
     independent_randomisation,
     map_similarity,
+    randomised,
     shuffled_labels,
 )
 from sightline.metrics.ranking import auroc, auroc_median, auroc_micro, auroc_one_vs_rest, auroc_pairwise
@@ -212,6 +213,7 @@ __all__ = [
     "posterior_draws",
     "posterior_interval",
     "precision",
+    "randomised",
     "ratio",
     "recall",
     "region_share",

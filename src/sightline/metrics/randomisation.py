@@ -21,7 +21,7 @@ Reference:
 """
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
@@ -83,8 +83,6 @@ def cascading_randomisation(
     Reference:
         Adebayo et al. 2018, arXiv:1810.03292, section 3.1.
     """
-    if shares is not None and not (shares and all(a < b for a, b in pairwise((0.0, *shares))) and shares[-1] <= 1):
-        raise SettingsError(f"shares of the layers must rise from over 0 to at most 1, got {tuple(shares)}")
     return _randomisation(explain, model, images, seed, cascading=True, shares=shares)
 
 
@@ -97,6 +95,50 @@ def independent_randomisation(explain: Explain, model: nn.Module, images: Tensor
         Adebayo et al. 2018, arXiv:1810.03292, section 3.2.
     """
     return _randomisation(explain, model, images, seed, cascading=False)
+
+
+def randomised(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    seed: int = 0,
+    cascading: bool = True,
+    shares: Sequence[float] | None = None,
+) -> Iterator[tuple[str, nn.Module]]:
+    """Go through a model's layers, making them random: for several methods on the same weights.
+
+    Args:
+        model: a module that takes `images`; only a copy of it is called and changed.
+        images: `(N, C, *S)`.
+        seed: seed of the permutations.
+        cascading: what was made random stays so; otherwise it is put back before the next layer.
+        shares: as in `cascading_randomisation`.
+
+    Yields:
+        Name of the layer that was made random last, and the copy in evaluation mode, which is the same one each time
+        and changes when the next is asked for: first untouched, named by nothing, then each stage.
+
+    Raises:
+        SightlineError: no parameter was seen in use, as inside a scripted module.
+        SettingsError: a share lies outside (0, 1], or they do not rise.
+    """
+    if shares is not None and not (shares and all(a < b for a, b in pairwise((0.0, *shares))) and shares[-1] <= 1):
+        raise SettingsError(f"shares of the layers must rise from over 0 to at most 1, got {tuple(shares)}")
+    copied = copy.deepcopy(model).eval()
+    yield "", copied
+    generator = torch.Generator().manual_seed(seed)
+    layers = _layers(copied, images)
+    stages = range(1, len(layers) + 1) if shares is None else [ceil(share * len(layers)) for share in shares]
+    for number, (name, learned) in enumerate(layers.items(), start=1):
+        kept = {} if cascading else {key: tensor.detach().clone() for key, tensor in learned.items()}
+        with torch.no_grad():
+            for key, tensor in learned.items():
+                tensor.copy_(_forgotten(key, tensor, generator))
+        if number in stages:
+            yield name, copied
+        with torch.no_grad():
+            for key, tensor in kept.items():
+                learned[key].copy_(tensor)
 
 
 def map_similarity(first: Maps, second: Maps) -> Maps:
@@ -149,23 +191,11 @@ def _randomisation(
     cascading: bool,
     shares: Sequence[float] | None = None,
 ) -> Randomisation:
-    copied = copy.deepcopy(model).eval()
-    before = explained(explain, copied, images)
-    generator = torch.Generator().manual_seed(seed)
-    similarity = {}
-    layers = _layers(copied, images)
-    stages = range(1, len(layers) + 1) if shares is None else [ceil(share * len(layers)) for share in shares]
-    for number, (name, learned) in enumerate(layers.items(), start=1):
-        kept = {key: tensor.detach().clone() for key, tensor in learned.items()}
-        with torch.no_grad():
-            for key, tensor in learned.items():
-                tensor.copy_(_forgotten(key, tensor, generator))
-        if number in stages:
-            similarity[name] = map_similarity(before, explained(explain, copied, images, like=before))
-        if not cascading:
-            with torch.no_grad():
-                for key, tensor in learned.items():
-                    tensor.copy_(kept[key])
+    stages = randomised(model, images, seed=seed, cascading=cascading, shares=shares)
+    before = explained(explain, next(stages)[1], images)
+    similarity = {
+        name: map_similarity(before, explained(explain, changed, images, like=before)) for name, changed in stages
+    }
     return Randomisation(tuple(similarity), torch.stack(list(similarity.values())))
 
 

@@ -128,7 +128,8 @@ def test_a_single_output_and_unknown_regions(tmp_path: Path) -> None:
     subject = subject_of(OneOutput(Hides(classes=2)), cohort, outputs=1)
     section_of(subject, material_of(cohort, images, regions=regions), tmp_path)
     told = read_case_table(tmp_path, "agreement")
-    assert [bool(cell) for cell in told["change"]] == [index % 4 != 0 for index in range(24)]
+    for name in ("change", "flipped"):
+        assert [bool(cell) for cell in told[name]] == [index % 4 != 0 for index in range(24)]
     ill = [index for index in range(24) if labels[index] and index % 4]
     assert all(float(told["hidden"][index]) == 1.0 for index in ill)
 

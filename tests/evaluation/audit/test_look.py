@@ -100,15 +100,43 @@ def test_maps_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None
     assert max(largest) == 4
 
 
+def test_the_outside_is_blurred_once_for_each_seam_and_the_region_stays() -> None:
+    seen: list[Tensor] = []
+
+    class Keeps(Reads):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            return super().forward(images)
+
+    regions = torch.zeros(6, 1, 32, 32)
+    regions[:5, :, 8:24, 8:24] = 1.0
+    look = look_of(Keeps("region"), regions=regions)
+    look.images[..., 18:24, 8:24] = 0.9  # of which nothing may get out
+    found = look.with_outside_blurred(0.0)
+    assert look.with_outside_blurred(0.0) is found
+    (asked,) = seen
+    assert len(asked) == 5, "of the last no region is known"
+    assert np.isnan(found[5]).all()
+    np.testing.assert_allclose(found[:5], look.probabilities[:5], atol=1e-6)
+    assert torch.equal(asked[..., 8:24, 8:24], look.images[:5, :, 8:24, 8:24])
+    corner = asked[..., :4, :4]
+    assert corner.std() < look.images[:5, :, :4, :4].std() / 3
+    torch.testing.assert_close(corner.mean(), look.images[:5, :, :4, :4].mean(), atol=0.02, rtol=0)
+    wide = look.with_outside_blurred(0.2)
+    assert wide is not found
+    assert not torch.equal(seen[-1], asked)
+
+
 def test_rows_keep_what_is_known_already() -> None:
     model = Counts()
     look = look_of(model)
-    maps, chance = look.maps(PLAIN), look.probabilities
+    maps, chance, blurred = look.maps(PLAIN), look.probabilities, look.with_outside_blurred(0.03)
     shown = model.shown
     some = look.rows((look.cases[4], look.cases[1]))
     assert some.batch.cases == ("case-004", "case-001")
     assert torch.equal(some.images, look.images[[4, 1]])
     np.testing.assert_array_equal(some.probabilities, chance[[4, 1]])
+    np.testing.assert_array_equal(some.with_outside_blurred(0.03), blurred[[4, 1]])
     assert torch.equal(some.maps(PLAIN), maps[[4, 1]])
     assert model.shown == shown
     assert look.rows(look.cases) is look
@@ -143,6 +171,19 @@ def test_one_output_speaks_of_the_second_class() -> None:
     look = Look(subject_of(Reads("region", classes=1), cohort, outputs=1), cohort.cases, batch)
     assert look.probabilities.shape == (2, 2)
     assert look.explained.tolist() == [1, 1]
+
+
+def test_only_those_that_are_known_are_asked_of() -> None:
+    model = Counts()
+    look = look_of(model)
+    whole, known = look.probabilities, np.array([True, False, True, True, False, False])
+    shown = model.shown
+    some = look.subject.probabilities(look.images, known)
+    np.testing.assert_allclose(some[known], whole[known])
+    assert np.isnan(some[~known]).all()
+    assert np.isnan(look.subject.probabilities(look.images, np.zeros(6, bool))).all()
+    assert model.shown == shown + 3
+    np.testing.assert_allclose(look.subject.probabilities(look.images, np.ones(6, bool)), whole)
 
 
 def test_a_model_that_only_answers_has_no_maps() -> None:

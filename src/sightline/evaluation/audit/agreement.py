@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightline.evaluation.audit.answers import at_limits
-from sightline.evaluation.audit.cutting import continued, replace_outside, soft_regions
+from sightline.evaluation.audit.cutting import SEAM
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.maps.case_table import write_case_table
 from sightline.evaluation.audit.maps.coarse import cells_of, densities, highest_overlap
@@ -42,9 +42,6 @@ MOVED = 0.2
 """Change of a probability that counts as moved where the decision stays: a fifth of all that it can change."""
 HIDDEN = 0.1
 """Share of hidden cases up to which they count as rare: at most one in ten, for certain."""
-SEAM, SPREAD = 0.02, 0.15
-"""How the outside is blurred, as shares of a side. It comes in over a seam, because a hard edge would be a sign of its
-own; and the blur is wide enough to wipe out a mark of a tenth of the image, but not which part is body, which air."""
 AGREE = 0.3
 """Rank correlation from which two methods count as speaking of the same places. Methods of other kinds seldom reach
 more than 0.5 on models that are well behaved, and unrelated maps have 0."""
@@ -87,7 +84,7 @@ class Agreement(Part):
         return reason
 
     def measure(self, subject: Subject, material: Material, look: Look) -> Mapping[str, Array]:
-        """Compare the maps of each case, and ask again with its outside replaced."""
+        """Compare the maps of each case, and ask again with its outside blurred."""
         del material
         regions = telling_regions(look)
         values: dict[str, Array] = {
@@ -103,7 +100,7 @@ class Agreement(Part):
             values[f"inside {method.name}"] = shares_inside(maps, regions)
         for first, second in combinations(grids, 2):
             values |= {f"{what} {first}, {second}": of for what, of in _compared(grids[first], grids[second]).items()}
-        return values | _outside_replaced(subject, look)
+        return values | _outside_blurred(subject, look)
 
     def conclude(self, subject: Subject, material: Material, columns: Columns, folder: Folder) -> Section:
         """Say how far the methods agree, and in how many cases something is hidden."""
@@ -214,19 +211,13 @@ def _compared(first: Tensor, second: Tensor) -> dict[str, Array]:
     }
 
 
-def _outside_replaced(subject: Subject, look: Look) -> dict[str, Array]:
-    """Replace what lies outside by its low-pass, and ask again: change of the probability, and flip."""
-    allowed = look.union.nan_to_num(1.0)
-    smooth = continued(look.images, 1 - allowed, spread=SPREAD)
-    after = subject.probabilities(replace_outside(look.images, smooth, soft_regions(allowed, seam=SEAM)))
+def _outside_blurred(subject: Subject, look: Look) -> dict[str, Array]:
+    """Ask again with the outside blurred, as `outside` does: change of the probability, and flip; NaN if not known."""
+    after = look.with_outside_blurred(SEAM)
     rows, explained = np.arange(len(look)), look.explained
     change = after[rows, explained] - look.probabilities[rows, explained]
     flipped = decided(subject, after, explained) != decided(subject, look.probabilities, explained)
-    silent = ~look.known
-    return {
-        "change": np.where(silent, np.nan, change),
-        "flipped": np.where(silent, np.nan, flipped.astype(np.float64)),
-    }
+    return {"change": change, "flipped": np.where(look.known, flipped.astype(np.float64), np.nan)}
 
 
 def _verdict(hidden: Interval, partners: list[Interval]) -> Verdict:

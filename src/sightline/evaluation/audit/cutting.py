@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor
 
+SEAM = 0.03
+"""Width over which surroundings come in where nothing else is asked for, a share of the shortest side."""
 _CELLS = {1: 64, 2: 32, 3: 16}  # along a side, in which what is smooth is worked out
 _POOL: dict[int, Any] = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}

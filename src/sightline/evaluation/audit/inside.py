@@ -9,11 +9,10 @@ import torch
 
 from sightline.data.cohort import Case
 from sightline.evaluation.audit.answers import area_at_limits, is_labelled, predictions_of
-from sightline.evaluation.audit.cutting import continued, soft_regions
+from sightline.evaluation.audit.cutting import SEAM, continued, soft_regions
 from sightline.evaluation.audit.drawn_tests import drawn_tests
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.material import Material
-from sightline.evaluation.audit.outside import answers
 from sightline.evaluation.audit.part import Array as Measured
 from sightline.evaluation.audit.part import Columns, Part
 from sightline.evaluation.audit.rules import ABOVE_CHANCE, USEFUL, at_best, below
@@ -43,7 +42,7 @@ class Inside(Part):
     question: ClassVar[str] = "What can it still tell once the region is erased?"
     only_answers: ClassVar[bool] = True
 
-    seam: float = 0.03
+    seam: float = SEAM
     worst: int = 8
 
     def unfit(self, subject: Subject, material: Material) -> str:
@@ -62,7 +61,7 @@ class Inside(Part):
         del material
         soft = soft_regions(look.union.nan_to_num(), seam=self.seam)
         filled = torch.lerp(look.images, continued(look.images, (soft == 0).float()), soft[:, None])
-        return {"before": look.probabilities, "erased": answers(subject, filled, look.known)}
+        return {"before": look.probabilities, "erased": subject.probabilities(filled, look.known)}
 
     def conclude(self, subject: Subject, material: Material, columns: Columns, folder: Folder) -> Section:
         """Say how much of the class is left."""

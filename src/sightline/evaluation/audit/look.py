@@ -13,11 +13,15 @@ from torch import Tensor, nn
 from sightline.attribution import Explainer, GradCAM, GradientTimesInput, Predicted, Target, upsample_to
 from sightline.data.cohort import Case
 from sightline.errors import DataError, SightlineError
+from sightline.evaluation.audit.cutting import continued, replace_outside, soft_regions
 from sightline.evaluation.audit.subject import Subject
 from sightline.types import Batch, Explanation
 
 MAPS_AT_ONCE = 16
 """A map needs several times the memory of an answer."""
+BLUR = 0.15
+"""How wide the outside is blurred, a share of the side: enough to wipe out a mark of a tenth of the image, but not
+which part is body, which air."""
 
 
 class Look:
@@ -32,6 +36,7 @@ class Look:
     def __init__(self, subject: Subject, cases: tuple[Case, ...], batch: Batch) -> None:
         self.subject, self.cases, self.batch = subject, cases, batch
         self._maps: dict[str, Tensor] = {}
+        self._blurred: dict[float, NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -45,6 +50,7 @@ class Look:
         parts = (self.batch.images[rows], self.batch.labels[rows], self.batch.regions[rows])
         some = Look(self.subject, cases, Batch(*parts, tuple(case.id for case in cases)))
         some._maps = {name: maps[rows] for name, maps in self._maps.items()}
+        some._blurred = {seam: answers[rows] for seam, answers in self._blurred.items()}
         if "probabilities" in self.__dict__:
             some.__dict__["probabilities"] = self.probabilities[rows]
         return some
@@ -92,6 +98,22 @@ class Look:
         share = self.union.flatten(1).mean(1)
         known: NDArray[np.bool_] = ((share > 0) & (share < 1)).numpy()
         return known
+
+    def with_outside_blurred(self, seam: float) -> NDArray[np.float64]:
+        """Blur what lies outside of the regions, and ask again.
+
+        Args:
+            seam: width over which the blur comes in, a share of the shortest side; a hard edge would be a sign of its
+                own.
+
+        Returns:
+            Probability of each class, `(N, K)`; NaN where no region is known.
+        """
+        if seam not in self._blurred:
+            soft = soft_regions(self.union.nan_to_num(), seam=seam)
+            smooth = continued(self.images, (soft < 1).float(), spread=BLUR)
+            self._blurred[seam] = self.subject.probabilities(replace_outside(self.images, smooth, soft), self.known)
+        return self._blurred[seam]
 
     def maps(self, explainer: Explainer) -> Tensor:
         """Explain the likeliest class: signed maps, channels summed, `(N, *S)` of the images' size, on the CPU.

@@ -12,6 +12,7 @@ from torch import Tensor
 from sightline.data.cohort import Case
 from sightline.evaluation.audit.answers import SCORES, Moved, moved, shift
 from sightline.evaluation.audit.cutting import (
+    SEAM,
     continued,
     mean_outside,
     replace_outside,
@@ -68,7 +69,7 @@ class Outside(Part):
     question: ClassVar[str] = "Does what lies outside the region move its decisions?"
     only_answers: ClassVar[bool] = True
 
-    seam: float = 0.03
+    seam: float = SEAM
     worst: int = 8
 
     def unfit(self, subject: Subject, material: Material) -> str:
@@ -90,20 +91,19 @@ class Outside(Part):
         outside = (soft < 1).float()
         found = {"before": look.probabilities}
         images, known = look.images, look.known
-        own = continued(images, outside)
-        seam = torch.lerp(images, own, (4 * soft * (1 - soft))[:, None])
+        seam = torch.lerp(images, continued(images, outside), (4 * soft * (1 - soft))[:, None])
         noise = [
             shuffled_outside(images[row], outside[row], generator_of(material.seed, self.name, "noise", case.id))
             for row, case in enumerate(look.cases)
         ]
-        found[CONTROL] = answers(subject, seam, known)
-        found["blurred"] = answers(subject, replace_outside(images, own, soft), known)
-        found["blank"] = answers(subject, replace_outside(images, mean_outside(images, outside), soft), known)
-        found["noise"] = answers(subject, replace_outside(images, torch.stack(noise), soft), known)
+        found[CONTROL] = subject.probabilities(seam, known)
+        found["blurred"] = look.with_outside_blurred(self.seam)
+        found["blank"] = subject.probabilities(replace_outside(images, mean_outside(images, outside), soft), known)
+        found["noise"] = subject.probabilities(replace_outside(images, torch.stack(noise), soft), known)
         for variant in EXCHANGED:
             partners = self.partners(material, look.cases, variant)
             others, usable = self._surroundings(subject, material, partners, like=images)
-            found[variant] = answers(subject, replace_outside(images, others, soft), known & usable)
+            found[variant] = subject.probabilities(replace_outside(images, others, soft), known & usable)
         return found
 
     def partners(self, material: Material, cases: Sequence[Case], variant: str) -> list[Case | None]:
@@ -169,14 +169,6 @@ class Outside(Part):
 
 
 _OF: Mapping[str, str] = {**EXCHANGED, **STRANGE, CONTROL: "the seam alone (control)"}
-
-
-def answers(subject: Subject, images: Tensor, known: NDArray[np.bool_]) -> Array:
-    """Ask of some of the images, `(N, C, *S)`: probabilities `(N, K)`, NaN for the rest."""
-    found = np.full((len(images), len(subject.classes)), np.nan)
-    if known.any():
-        found[known] = subject.probabilities(images[torch.from_numpy(known)])
-    return found
 
 
 def shown(

@@ -14,7 +14,7 @@ from sightline.evaluation.audit.answers import SCORES, Moved, at_limits, moved
 from sightline.evaluation.audit.cutting import replace_outside, soft_regions
 from sightline.evaluation.audit.look import Look
 from sightline.evaluation.audit.material import Material
-from sightline.evaluation.audit.outside import answers, shown
+from sightline.evaluation.audit.outside import shown
 from sightline.evaluation.audit.part import Array, Columns, Part
 from sightline.evaluation.audit.partners import differing, generator_of, other_class, partner_of
 from sightline.evaluation.audit.planting import OBJECTS, plant_object
@@ -68,13 +68,12 @@ class Shortcuts(Part):
     def measure(self, subject: Subject, material: Material, look: Look) -> Mapping[str, Array]:
         """Answers with each mark, `(N, K)` each; NaN where it could not be planted. Class and direction of the pull."""
         found = {"before": look.probabilities}
-        everyone = np.ones(len(look), bool)
         for kind in OBJECTS:
             generators = [generator_of(material.seed, self.name, kind, case.id) for case in look.cases]
-            found[kind] = answers(subject, plant_object(kind, look.images, look.union, generators), everyone)
+            found[kind] = subject.probabilities(plant_object(kind, look.images, look.union, generators))
         for bias in KNOWN:
             if bias in material.biased:
-                found[bias] = answers(subject, material.load(look.cases, bias=bias).images, everyone)
+                found[bias] = subject.probabilities(material.load(look.cases, bias=bias).images)
         aims = [self._aim(material, case) for case in look.cases]
         found["towards"] = np.array([aim[0] for aim in aims], np.int64)
         found["sign"] = np.array([aim[1] for aim in aims], np.int64)
@@ -82,7 +81,7 @@ class Shortcuts(Part):
         for which, donors in zip(FRAMES, zip(*(aim[2:] for aim in aims), strict=True), strict=True):
             both = np.array([aim[2] is not None and aim[3] is not None for aim in aims])
             images = self._framed(material, look.images, donors, kept)
-            found[f"frame_{which}"] = answers(subject, images, both)
+            found[f"frame_{which}"] = subject.probabilities(images, both)
             found[f"donor_{which}"] = np.array([-1 if donor is None else material.place[donor.id] for donor in donors])
         return found
 

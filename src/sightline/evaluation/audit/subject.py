@@ -48,12 +48,24 @@ class Subject:
         images = images.to(self.device)
         return images.contiguous(memory_format=torch.channels_last) if self.channels_last else images
 
-    def probabilities(self, images: Tensor) -> NDArray[np.float64]:
-        """Classify images on any device, `(N, C, *S)`: probability of each class, `(N, K)`.
+    def probabilities(self, images: Tensor, known: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """Classify images.
+
+        Args:
+            images: on any device, `(N, C, *S)`.
+            known: which of them to ask of, `(N,)`; all by default.
+
+        Returns:
+            Probability of each class, `(N, K)`; NaN where it was not asked.
 
         Raises:
             DataError: an answer is not finite.
         """
+        if known is not None and not known.all():
+            found = np.full((len(images), len(self.classes)), np.nan)
+            if known.any():
+                found[known] = self.probabilities(images[torch.from_numpy(known)])
+            return found
         with torch.no_grad():
             logits = self.answer(self.given(images))
         if not bool(logits.isfinite().all()):

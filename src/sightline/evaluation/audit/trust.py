@@ -79,12 +79,11 @@ class Trust(Part):
         some = look.rows(tuple(look.cases[row] for row in rows))
         others = tuple(partners[case.id] for case in some.cases)
         other = Look(subject, others, material.load(others)) if rows else some
+        alike = likeness(subject, self.methods, some, other, seed=material.seed) if rows else {}
         for method in self.methods:
-            alike = {name: np.full(len(look), np.nan) for name in (*STAGES, "floor")}
-            if rows:
-                for name, of in likeness(subject, method, some, other, seed=material.seed).items():
-                    alike[name][rows] = of
-            values |= {f"{name} {method.name}": of for name, of in alike.items()}
+            for name in (*STAGES, "floor"):
+                values[f"{name} {method.name}"] = of = np.full(len(look), np.nan)
+                of[rows] = alike[method.name][name] if rows else []
         return values
 
     def conclude(self, subject: Subject, material: Material, columns: Columns, folder: Folder) -> Section:

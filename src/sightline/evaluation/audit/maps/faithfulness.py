@@ -43,10 +43,15 @@ def gains(
     size = tuple(images.shape[2:])
     cells = cells_of(len(size))
     hidden = blurred(images, sigma=max(size) / cells)
+    ends = ((images, look.probabilities), (hidden, subject.probabilities(hidden)))  # of every curve: asked once
 
     def score(changed: Tensor) -> Tensor:
-        classes = np.tile(look.explained, len(changed) // n)
-        return torch.from_numpy(subject.probabilities(changed)[np.arange(len(changed)), classes])
+        rounds = torch.split(changed, n)
+        known = [next((answers for end, answers in ends if torch.equal(end, each)), None) for each in rounds]
+        asked = [each for each, answers in zip(rounds, known, strict=True) if answers is None]
+        found = iter(subject.probabilities(torch.cat(asked)).reshape(len(asked), n, -1) if asked else ())
+        answers = [next(found) if of is None else of for of in known]
+        return torch.from_numpy(np.stack(answers)[:, np.arange(n), look.explained].ravel())
 
     def areas(grid: Tensor) -> tuple[Floats, Floats]:
         order = spread_out(grid, size)[:, None]

@@ -27,10 +27,10 @@ from sightline.attribution.normalising import normalise
 from sightline.attribution.operations import replaced, tensors_in, writes_in_place
 from sightline.attribution.refusal import caller, check_rule
 from sightline.attribution.rules import attention
-from sightline.attribution.rules.batch_norm import batch_norm_ahead
+from sightline.attribution.rules.batch_norm import Passing, batch_norm
 from sightline.attribution.rules.input_layer import InputLayer
 from sightline.attribution.rules.linear import LinearLayer, ruled
-from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead
+from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead, scale_of
 from sightline.errors import UnsupportedOperationError
 
 _IN_PARTS: dict[str, Callable[..., Any]] = {
@@ -151,7 +151,7 @@ class Interception(TorchFunctionMode):
     def _note(self, result: Any, plain: str, operands: list[Tensor], *, alone: bool) -> None:  # noqa: ANN401
         """Note what a function returned; `alone` says that it read no other tensors than these operands."""
         gate = plain if plain in operations.GATES else None
-        if len(operands) == 1 and plain in operations.LINEAR | operations.ELEMENTWISE:
+        if len(operands) == 1 and plain in operations.KEEP_GATE:
             gate = self._gates.get(operands[0])
         made = [tensor for tensor in tensors_in(result) if tensor.requires_grad]
         keeps = alone and plain in operations.KEEP_NONNEGATIVE and all(map(self._is_nonnegative, operands))
@@ -304,13 +304,14 @@ class Interception(TorchFunctionMode):
         layer = self._linear.get(x)
         if layer is not None and layer.norm is None and x.ndim == layer.axes:
             layer.norm = norm
-        readers = Readers() if self._scales_move and not merges else None
-        y, ahead = batch_norm_ahead(x, norm, momentum, self.drawing, ends=merges, layer=layer, readers=readers)
-        if ahead is not None:
-            self._scales[y] = ahead
+        readers = Readers() if self._scales_move and not merges and not norm.shares_statistics else None
+        y, inverse = batch_norm(x, norm, momentum, Passing(self.drawing, ends=merges, layer=layer, readers=readers))
+        if readers is not None and inverse is not None:
+            self._scales[y] = ScaleAhead(readers, norm.weight, inverse)
         if first is not None and merges:
-            scale = rules.channel_scale(x, norm.var, norm.weight, norm.training, norm.eps, norm.add_up)
-            scale = scale if first.scale is None else first.scale * scale
+            scale = None if inverse is None else scale_of(norm.weight, inverse)
+            if first.scale is not None and scale is not None:
+                scale = first.scale * scale
             self._add_input_layer(replace(first, output=y, scale=scale))
         return y
 

@@ -171,37 +171,42 @@ class _Propagation:
                     "explain with input_rule=None"
                 )
             at: list[Tensor | GradientEdge] = [*stops, *(output.edge for output in outputs.values())]
-            passes = list(backward_passes(selection, at, self.drawing, create_graph=keep_graph))
-            maps = [self._map(leaf, watch.input_layers, cs[: len(stops)]) for cs in passes]
-            hidden = _relevance([layer.output for layer in watch.input_layers], passes, selection)
-            values = [output.value for output in outputs.values()]
-            named = _relevance(values, [cs[len(stops) :] for cs in passes], selection)
+            reached = stops if self.input_rule else [leaf.detach()]
+            values = [*reached, *(output.value for output in outputs.values())]
+            passes = [
+                [None if c is None else value * c for value, c in zip(values, cs, strict=True)]
+                for cs in backward_passes(selection, at, self.drawing, create_graph=keep_graph)
+            ]
+            maps = [self._map(leaf, watch.input_layers, relevances[: len(stops)]) for relevances in passes]
+            every = _stacked(passes, selection)
+            hidden = every[: len(stops)] if self.input_rule else []
+            named = zip(outputs, every[len(stops) :], strict=True)
             explanation = Explanation(
                 logits,
                 stack_maps(maps, selection),
                 selection.classes,
                 tuple(relevance for relevance in hidden if relevance is not None),
-                {name: relevance for name, relevance in zip(outputs, named, strict=True) if relevance is not None},
+                {name: relevance for name, relevance in named if relevance is not None},
             )
         return explanation if keep_graph else _detached(explanation)
 
-    def _map(self, leaf: Tensor, layers: list[InputLayer], cs: tuple[Tensor | None, ...]) -> Tensor:
+    def _map(self, leaf: Tensor, layers: list[InputLayer], relevances: list[Tensor | None]) -> Tensor:
         if self.input_rule is None:
-            return leaf.detach() * cs[0]  # type: ignore[operator]  # a single one is never None
+            return relevances[0]  # type: ignore[return-value]  # a single one is never None
         parts = [
-            layer.relevance(c, self.input_rule, epsilon=self.epsilon, low=self.low, high=self.high).view_as(leaf)
-            for layer, c in zip(layers, cs, strict=True)
-            if c is not None  # a batch normalisation took over, or an auxiliary head that is not explained
+            layer.share(r, self.input_rule, epsilon=self.epsilon, low=self.low, high=self.high).view_as(leaf)
+            for layer, r in zip(layers, relevances, strict=True)
+            if r is not None  # a batch normalisation took over, or an auxiliary head that is not explained
         ]
         return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
 
-def _relevance(at: list[Tensor], passes: list[tuple[Tensor | None, ...]], selection: Selection) -> list[Tensor | None]:
-    """Relevance at each tensor; None where none arrived in some pass."""
+def _stacked(passes: list[list[Tensor | None]], selection: Selection) -> list[Tensor | None]:
+    """Relevance of all passes at each tensor; None where none arrived in some pass."""
     found: list[Tensor | None] = []
-    for tensor, cs in zip(at, zip(*passes, strict=True), strict=False):
-        known = [c for c in cs if c is not None]
-        found.append(stack_maps([tensor * c for c in known], selection) if len(known) == len(cs) else None)
+    for relevances in zip(*passes, strict=True):
+        known = [r for r in relevances if r is not None]
+        found.append(stack_maps(known, selection) if len(known) == len(relevances) else None)
     return found
 
 

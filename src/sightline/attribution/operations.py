@@ -1,6 +1,6 @@
 """What torch's functions are to an explanation: linear, a product, an activation, a gate, or unknown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch.nn.functional as F
@@ -42,6 +42,8 @@ BILINEAR = _words(
     """
 )
 ELEMENTWISE = _words("mul rmul imul multiply")
+# What they make of a gate is a gate
+KEEP_GATE = LINEAR | ELEMENTWISE
 # Products of activations whose relevance is shared between the two
 PRODUCTS = ELEMENTWISE | _words("matmul rmatmul bmm einsum")
 # Linear in what is divided
@@ -80,6 +82,9 @@ TWICE_DIFFERENTIABLE: dict[str, Callable[..., Any]] = {
 }
 
 
+_SEQUENCES = (list, tuple)  # a union would be made at each look
+
+
 def name_of(func: Callable[..., Any]) -> str:
     """Name of a function, method or property."""
     name: str = getattr(func, "__name__", str(func))
@@ -97,15 +102,19 @@ def writes_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 def tensors_in(value: Any) -> list[Tensor]:  # noqa: ANN401 - arguments or results of any function
     """All tensors among arguments or results, in order."""
-    if isinstance(value, Tensor):
-        return [value]
     found: list[Tensor] = []
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
-        if isinstance(item, Tensor):
-            found.append(item)
-        elif item and isinstance(item, list | tuple | dict):
-            found += tensors_in(item)
+    _collect((value,), found)
     return found
+
+
+def _collect(values: Iterable[Any], found: list[Tensor]) -> None:
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, _SEQUENCES):
+            _collect(value, found)
+        elif isinstance(value, dict):
+            _collect(value.values(), found)
 
 
 def replaced(value: Any, changes: Callable[[Tensor], Tensor]) -> Any:  # noqa: ANN401 - as above

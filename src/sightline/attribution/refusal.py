@@ -43,7 +43,7 @@ def check_rule(
             f"LRP has a rule for '{gate}' as a gate that multiplies a signal, but '{plain}' reads it at "
             f"{caller()}; pass it by its gradient with unknown='gradient', or use another explainer"
         )
-    if plain in operations.LINEAR | operations.GATES:
+    if plain in operations.LINEAR or plain in operations.GATES:
         return
     if plain in operations.BILINEAR and len(operands) == 1:
         return

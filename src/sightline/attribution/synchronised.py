@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from sightline.attribution.calls import batch_norm_call
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.operations import name_of
-from sightline.attribution.rules.batch_norm import batch_norm
+from sightline.attribution.rules.batch_norm import Passing, batch_norm
 from sightline.attribution.rules.shared_statistics import ADD_UP, AddUp
 
 
@@ -50,5 +50,5 @@ class SynchronisedBatchNorm(TorchFunctionMode):
         if name_of(func) == "batch_norm":
             x, norm, momentum = batch_norm_call(func, args, kwargs)
             if norm.training:
-                return batch_norm(x, norm, momentum, Drawing())
+                return batch_norm(x, norm, momentum, Passing(Drawing()))[0]
         return func(*args, **kwargs)

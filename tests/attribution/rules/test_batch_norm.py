@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from sightline.attribution import LRP, Class
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.rules import batch_norm, channel_scale
-from sightline.attribution.rules.batch_norm import Norm
+from sightline.attribution.rules.batch_norm import Norm, Passing, batch_norm, channel_scale
 from sightline.errors import ShapeError
 
 
@@ -29,7 +28,7 @@ def values() -> dict[str, Tensor]:
 
 def apply(v: dict[str, Tensor], drawing: Drawing, *, training: bool, ends: bool = False) -> Tensor:
     norm = Norm(v["running_mean"], v["running_var"], v["weight"], v["bias"], training, 1e-5)
-    return batch_norm(v["x"], norm, 0.1, drawing, ends=ends)
+    return batch_norm(v["x"], norm, 0.1, Passing(drawing, ends=ends))[0]
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -87,7 +86,7 @@ def test_derivatives_of_output_and_explanation_together_are_right(training: bool
             Drawing(),
             Norm(v["running_mean"], v["running_var"], *parameters or (None, None), training, 1e-5),
         )
-        y = batch_norm(x, norm, 0.1, drawing)
+        y, _ = batch_norm(x, norm, 0.1, Passing(drawing))
         with drawing.pencil():
             return y + torch.autograd.grad(y, x, c, create_graph=True)[0]
 
@@ -104,7 +103,7 @@ def test_derivatives_in_low_precision_are_near(dtype: torch.dtype) -> None:
     def to_x(kind: torch.dtype) -> Tensor:
         leaf, drawing = x.to(kind).requires_grad_(), Drawing()
         like = weight.double() if kind == torch.float64 else weight
-        y = batch_norm(leaf, Norm(None, None, like, None, True, 1e-5), 0.1, drawing)
+        y, _ = batch_norm(leaf, Norm(None, None, like, None, True, 1e-5), 0.1, Passing(drawing))
         with drawing.pencil():
             (back,) = torch.autograd.grad(y, leaf, c.to(kind), create_graph=True)
         return torch.autograd.grad([y, back], leaf, [g.to(kind), g.to(kind)])[0].double()
@@ -123,7 +122,7 @@ def test_no_explanation_passes_where_an_input_rule_takes_over() -> None:
 
 def test_one_value_a_channel_has_no_statistics() -> None:
     with pytest.raises(ShapeError, match=r"several values a channel, got \(1, 2\)"):
-        batch_norm(torch.rand(1, 2), Norm(None, None, None, None, True, 1e-5), 0.1, Drawing())
+        batch_norm(torch.rand(1, 2), Norm(None, None, None, None, True, 1e-5), 0.1, Passing(Drawing()))
 
 
 class Spelled(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sightline.attribution import LRP, Class
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules import convolution
-from sightline.attribution.rules.convolution import Geometry, transposed
+from sightline.attribution.rules.convolution import Geometry, transposed, transposed_both
 
 EPSILON = 0.05
 Operation = Callable[[Tensor], Tensor]
@@ -102,6 +102,12 @@ def test_both_backward_passes_are_the_derivatives(name: str) -> None:
     assert torch.autograd.gradcheck(lambda *a: convolution(*a, geometry, Drawing()), (x, weight, bias), fast_mode=True)
     c = torch.randn_like(layer(x)).requires_grad_()
     assert torch.autograd.gradcheck(lambda c, w: transposed(c, w, x, geometry), (c, weight), fast_mode=True)
+    other = torch.randn_like(weight).requires_grad_()
+    both = transposed_both(c, weight, other, x, geometry)
+    torch.testing.assert_close(both, (transposed(c, weight, x, geometry), transposed(c, other, x, geometry)))
+    assert torch.autograd.gradcheck(
+        lambda *given: transposed_both(*given, x, geometry), (c, weight, other), fast_mode=True
+    )
 
 
 def test_even_kernel_same_transposes_to_the_shape_of_the_input() -> None:

@@ -7,7 +7,6 @@ about twice the cost.
 """
 
 from sightline.attribution.rules.activation import ACTIVATIONS, activation
-from sightline.attribution.rules.batch_norm import batch_norm, channel_scale
 from sightline.attribution.rules.convolution import convolution
 from sightline.attribution.rules.relu import rectified, relu
 from sightline.attribution.rules.rescale import ELEMENTWISE, max_pooled, rescaled
@@ -17,8 +16,6 @@ __all__ = [
     "ACTIVATIONS",
     "ELEMENTWISE",
     "activation",
-    "batch_norm",
-    "channel_scale",
     "convolution",
     "max_pooled",
     "rectified",

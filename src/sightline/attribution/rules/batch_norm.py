@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead, scale_of
+from sightline.attribution.rules.scale_ahead import Readers, scale_of
 from sightline.attribution.rules.shared_statistics import AddUp, move_statistics, shared_statistics
 from sightline.errors import ShapeError
 
@@ -45,6 +45,11 @@ class Norm:
     eps: float
     add_up: AddUp | None = None
 
+    @property
+    def shares_statistics(self) -> bool:
+        """Whether it normalises by statistics of which other processes have a share."""
+        return self.training and self.add_up is not None
+
 
 class Merged(Protocol):
     """A linear layer that may have taken a normalisation into its weights."""
@@ -54,52 +59,53 @@ class Merged(Protocol):
         """Whether it has; known once the forward pass has ended."""
 
 
-def batch_norm(
-    x: Tensor, norm: Norm, momentum: float, drawing: Drawing, *, ends: bool = False, layer: Merged | None = None
-) -> Tensor:
+@dataclass(frozen=True)
+class Passing:
+    """What a batch normalisation does with an explanation that arrives.
+
+    Attributes:
+        drawing: of this forward pass.
+        ends: pass nothing on, where an input rule takes over with the normalisation merged into the weights.
+        layer: that made the input; where the normalisation is merged into it, an explanation passes as it is.
+        readers: of the output; where one convolution among them takes the scale, an explanation passes as it is.
+    """
+
+    drawing: Drawing
+    ends: bool = False
+    layer: Merged | None = None
+    readers: Readers | None = None
+
+    @property
+    def scaled_elsewhere(self) -> bool:
+        """Whether another applies the scale; known once the forward pass has ended."""
+        return (self.layer is not None and self.layer.merged) or (self.readers is not None and self.readers.one)
+
+
+def batch_norm(x: Tensor, norm: Norm, momentum: float, passing: Passing) -> tuple[Tensor, Tensor | None]:
     """Normalise each channel; an explanation is passed back by the channel's scale.
 
     Args:
         x: input, `(N, C, *S)` or `(N, C)`.
         norm: statistics, weights and mode.
         momentum: of the running statistics.
-        drawing: of this forward pass.
-        ends: pass no explanation to `x`, where an input rule takes over with the normalisation merged into the weights.
-        layer: that made `x`; where the normalisation is merged into it, an explanation passes as it is.
+        passing: of explanations.
 
     Returns:
-        Shaped as `x`.
+        The output, shaped as `x`, and the inverse deviation that it was normalised by, `(C,)`, on the graph; None of
+        an empty batch.
 
     Raises:
         ShapeError: a single value a channel is to be normalised by its own statistics.
     """
-    return batch_norm_ahead(x, norm, momentum, drawing, ends=ends, layer=layer)[0]
-
-
-def batch_norm_ahead(
-    x: Tensor,
-    norm: Norm,
-    momentum: float,
-    drawing: Drawing,
-    *,
-    ends: bool = False,
-    layer: Merged | None = None,
-    readers: Readers | None = None,
-) -> tuple[Tensor, ScaleAhead | None]:
-    """Normalise as `batch_norm` does; the scale, too, where `readers` are to be counted.
-
-    It is None where nobody else can apply it. Where one convolution takes it, an explanation passes here as it is.
-    """
-    if norm.training and norm.add_up is not None:
-        return _by_shared_statistics(x, norm, momentum, drawing, ends, layer), None
+    if norm.shares_statistics:
+        return _by_shared_statistics(x, norm, momentum, passing)
     if not x.numel():  # on an empty batch torch's kernel for the backward divides by zero and ends the process
         y = F.batch_norm(x, norm.mean, norm.var, norm.weight, norm.bias, norm.training, momentum, norm.eps)
         return y, None
     if norm.training and x.numel() == x.shape[1]:
         raise ShapeError(f"batch normalisation in training mode needs several values a channel, got {tuple(x.shape)}")
-    parts = x, norm.weight, norm.bias, norm.mean, norm.var, norm.training, momentum, norm.eps
-    y, inverse = _BatchNorm.apply(*parts, drawing, ends, layer, readers)  # type: ignore[no-untyped-call]
-    return y, None if readers is None else ScaleAhead(readers, norm.weight, inverse)
+    y, inverse = _BatchNorm.apply(x, norm.weight, norm.bias, norm, momentum, passing)  # type: ignore[no-untyped-call]
+    return y, inverse
 
 
 def channel_scale(
@@ -123,18 +129,17 @@ def channel_scale(
 
 
 def _over_channels(value: Tensor, like: Tensor) -> Tensor:
-    return value.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))
+    same = value if value.dtype == like.dtype else value.to(like.dtype)
+    return same.view(-1, *(1,) * (like.ndim - 2))
 
 
-def _by_shared_statistics(
-    x: Tensor, norm: Norm, momentum: float, drawing: Drawing, ends: bool, layer: Merged | None
-) -> Tensor:
+def _by_shared_statistics(x: Tensor, norm: Norm, momentum: float, passing: Passing) -> tuple[Tensor, Tensor]:
     with torch._C.DisableTorchFunction():  # what statistics are made of has no rule
         centre, variance, count = shared_statistics(x, norm.add_up)  # type: ignore[arg-type]
         move_statistics(norm.mean, norm.var, (centre, variance, count), momentum)
         inverse = torch.rsqrt(variance + norm.eps)
-        y: Tensor = _Affine.apply(x, norm.weight, norm.bias, centre, inverse, drawing, ends, layer)  # type: ignore[no-untyped-call]
-        return y
+        y: Tensor = _Affine.apply(x, norm.weight, norm.bias, centre, inverse, passing)  # type: ignore[no-untyped-call]
+        return y, inverse
 
 
 class _Affine(torch.autograd.Function):
@@ -148,12 +153,10 @@ class _Affine(torch.autograd.Function):
         bias: Tensor | None,
         centre: Tensor,
         inverse: Tensor,
-        drawing: Drawing,
-        ends: bool,
-        layer: Merged | None,
+        passing: Passing,
     ) -> Tensor:
         ctx.save_for_backward(x, weight, bias, centre, inverse)
-        ctx.drawing, ctx.ends, ctx.layer = drawing, ends, layer
+        ctx.passing = passing
         scale = scale_of(weight, inverse)
         shift = -centre * scale if bias is None else bias - centre * scale
         return torch.addcmul(_over_channels(shift, x), x, _over_channels(scale, x))
@@ -161,10 +164,10 @@ class _Affine(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, centre, inverse = ctx.saved_tensors
-        scale = scale_of(weight, inverse)
-        if ctx.drawing.active:
-            merged = ctx.layer is not None and ctx.layer.merged
-            return g if merged else None if ctx.ends else g * _over_channels(scale, g), *(None,) * 7
+        scale, passing = scale_of(weight, inverse), ctx.passing
+        if passing.drawing.active:
+            elsewhere = passing.scaled_elsewhere
+            return g if elsewhere else None if passing.ends else g * _over_channels(scale, g), *(None,) * 5
         axes = [axis for axis in range(x.ndim) if axis != 1]
         wide = g.to(inverse.dtype)
         to_bias = wide.sum(axes)  # (C,)
@@ -173,7 +176,7 @@ class _Affine(torch.autograd.Function):
         to_weight = None if weight is None else (product * inverse).to(weight.dtype)
         to_x = g * _over_channels(scale, g)
         own = None if bias is None else to_bias.to(bias.dtype)
-        return to_x, to_weight, own, -to_bias * scale, to_inverse, None, None, None
+        return to_x, to_weight, own, -to_bias * scale, to_inverse, None
 
 
 class _BatchNorm(torch.autograd.Function):
@@ -181,20 +184,9 @@ class _BatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        mean: Tensor | None,
-        var: Tensor | None,
-        training: bool,
-        momentum: float,
-        eps: float,
-        drawing: Drawing,
-        ends: bool,
-        layer: Merged | None,
-        readers: Readers | None,
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, norm: Norm, momentum: float, passing: Passing
     ) -> tuple[Tensor, Tensor]:
+        mean, var, training, eps = norm.mean, norm.var, norm.training, norm.eps
         y, batch_mean, batch_inverse = torch.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps)
         inverse = batch_inverse if training else torch.rsqrt(var + eps)  # type: ignore[arg-type, operator]
         if not training:
@@ -202,18 +194,17 @@ class _BatchNorm(torch.autograd.Function):
         centre = batch_mean if training else mean
         ctx.save_for_backward(x, weight, mean, var, centre, inverse)
         ctx.set_materialize_grads(False)
-        ctx.training, ctx.eps, ctx.drawing = training, eps, drawing
-        ctx.ends, ctx.layer, ctx.readers = ends, layer, readers
+        ctx.training, ctx.eps, ctx.passing = training, eps, passing
         return y, inverse
 
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, to_inverse: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, centre, inverse = ctx.saved_tensors
-        if ctx.drawing.active:
-            elsewhere = (ctx.layer is not None and ctx.layer.merged) or (ctx.readers is not None and ctx.readers.one)
-            ends = g is None or ctx.ends or elsewhere
-            scaled = None if ends else _Scaled.apply(g, weight, inverse)  # type: ignore[no-untyped-call]
-            return g if elsewhere else scaled, *(None,) * 11
+        if ctx.passing.drawing.active:
+            if g is None or ctx.passing.scaled_elsewhere:
+                return g, *(None,) * 5
+            scaled = None if ctx.passing.ends else _Scaled.apply(g, weight, inverse)  # type: ignore[no-untyped-call]
+            return scaled, *(None,) * 5
         to_x = to_weight = to_bias = None
         owed = to_inverse if ctx.needs_input_grad[0] else None
         if g is not None:
@@ -222,7 +213,7 @@ class _BatchNorm(torch.autograd.Function):
             to_x, to_weight, to_bias = (grads[i] if ctx.needs_input_grad[i] else None for i in range(3))
         if owed is not None:  # d inverse / dx = -inverse^3 (x - mean) / count, in one pass with the rest
             to_x = _to_input(x, centre, inverse, weight, owed, None if g is None else (g, *grads[1:]))
-        return to_x, to_weight, to_bias, *(None,) * 9
+        return to_x, to_weight, to_bias, *(None,) * 3
 
 
 def _to_input(
@@ -243,15 +234,18 @@ def _to_input(
         to_inverse: gradient of `inverse` alone, `(C,)`.
         known: gradients of the output, shaped as `x`, of the weight and of the bias.
     """
-    slope, shift = to_inverse * inverse, torch.zeros_like(inverse)
-    if known is not None:
+    per_value, shift, scale = -x.shape[1] / x.numel(), None, None
+    if known is None:
+        slope = to_inverse * inverse
+    else:
         g, to_weight, to_bias = known
         scale = scale_of(weight, inverse)
-        slope, shift = slope + (to_weight if weight is None else weight * to_weight), scale * to_bias
-    per_value = -x.shape[1] / x.numel()
-    affine = slope * inverse.square() * per_value, shift * per_value, centre, torch.ones_like(centre)
+        slope = torch.addcmul(to_weight if weight is None else weight * to_weight, to_inverse, inverse)
+        shift = torch.mul(scale, to_bias).mul_(per_value)
+    slope.mul_(inverse.square()).mul_(per_value)
+    affine = slope, shift, centre, torch.ones_like(centre)
     to_x = torch.native_batch_norm(x, *affine, False, 0.0, 0.0)[0]  # (x - centre) * slope + shift
-    return to_x if known is None else to_x.addcmul_(g, _over_channels(scale, x))
+    return to_x if scale is None else to_x.addcmul_(g, _over_channels(scale, x))
 
 
 class _Scaled(torch.autograd.Function):

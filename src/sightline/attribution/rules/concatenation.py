@@ -47,7 +47,7 @@ class _Parted(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, dim: int, lengths: list[int]) -> tuple[Tensor, ...]:
         ctx.set_materialize_grads(False)
         ctx.dim = dim
-        parts = torch.split(g, lengths, dim)
+        parts = torch.split_with_sizes(g, lengths, dim)
         ctx.shapes = [part.shape for part in parts]
         return tuple(parts)
 

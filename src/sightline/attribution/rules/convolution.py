@@ -7,6 +7,7 @@ plain convolutions do; here both backwards call the kernels themselves.
 # ruff: noqa: ANN401 - what autograd hands to a function has no type
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from torch import Tensor
 from sightline.attribution.drawing import Drawing
 from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead, scaled_kernels
 
-_convolution = torch.ops.aten.convolution.default
 _convolution_backward = torch.ops.aten.convolution_backward.default
 
 
@@ -38,7 +38,7 @@ class Geometry:
     groups: int
     far: tuple[int, ...]
 
-    @property
+    @cached_property
     def arguments(self) -> tuple[Any, ...]:
         """What follows the tensors in `aten::convolution` and its backward."""
         return (*map(list, (self.stride, self.padding, self.dilation)), False, [0] * len(self.stride), self.groups)
@@ -86,6 +86,15 @@ def transposed(c: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tens
     return geometry.crop(back)
 
 
+def transposed_both(c: Tensor, one: Tensor, other: Tensor, x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """Pass `c` back by two kernels of a shape, as `transposed` does by each.
+
+    Back to the few channels of an image it costs the same for one as for two, so it is done at once.
+    """
+    back = _TransposedBoth.apply(c, one, other, geometry.extend(x.detach()), geometry)  # type: ignore[no-untyped-call]
+    return geometry.crop(back[0]), geometry.crop(back[1])
+
+
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -102,7 +111,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(x, weight, norm_weight, norm_inverse)
         ctx.geometry, ctx.drawing, ctx.readers = geometry, drawing, readers
         ctx.bias_size = None if bias is None else list(bias.shape)
-        y: Tensor = _convolution(x, weight, bias, *geometry.arguments)
+        y: Tensor = torch.convolution(x, weight, bias, *geometry.arguments)
         return y
 
     @staticmethod
@@ -131,8 +140,35 @@ class _Transposed(torch.autograd.Function):
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         c, weight = ctx.saved_tensors
         arguments = ctx.geometry.arguments
-        to_c = _convolution(h, weight, None, *arguments) if ctx.needs_input_grad[0] else None
+        to_c = torch.convolution(h, weight, None, *arguments) if ctx.needs_input_grad[0] else None
         to_weight = None
         if ctx.needs_input_grad[1]:
             to_weight = _convolution_backward(c, h, weight, None, *arguments, [False, True, False])[1]
         return to_c, to_weight, None, None
+
+
+class _TransposedBoth(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, c: Tensor, one: Tensor, other: Tensor, x: Tensor, geometry: Geometry
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(c, one, other)
+        ctx.geometry = geometry
+        doubled = x.new_empty(x.shape[0], 2 * x.shape[1], *x.shape[2:])  # only its shape is asked
+        kernels = torch.cat((one, other), 1)
+        back = _convolution_backward(c, doubled, kernels, None, *geometry.arguments, [True, False, False])[0]
+        halves = back.unflatten(1, (geometry.groups, 2, -1))  # (N, groups, 2, in / groups, *S)
+        return halves[:, :, 0].reshape(x.shape), halves[:, :, 1].reshape(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *hs: Tensor) -> tuple[Tensor | None, ...]:
+        c, *kernels = ctx.saved_tensors
+        arguments = ctx.geometry.arguments
+        to_c, to_kernels = None, []
+        for h, weight, wanted in zip(hs, kernels, ctx.needs_input_grad[1:3], strict=True):
+            if ctx.needs_input_grad[0]:
+                part = torch.convolution(h, weight, None, *arguments)
+                to_c = part if to_c is None else to_c + part
+            only_weight = [False, True, False]
+            to_kernels.append(_convolution_backward(c, h, weight, None, *arguments, only_weight)[1] if wanted else None)
+        return to_c, *to_kernels, None, None

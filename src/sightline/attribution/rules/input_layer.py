@@ -20,7 +20,7 @@ from torch import Tensor
 
 from sightline.attribution.composites import InputRule
 from sightline.attribution.drawing import Drawing
-from sightline.attribution.rules.convolution import Geometry, convolution, transposed
+from sightline.attribution.rules.convolution import Geometry, convolution, transposed, transposed_both
 
 
 @dataclass
@@ -44,11 +44,11 @@ class InputLayer:
     scale: Tensor | None = None
     mask: Tensor | None = None
 
-    def relevance(self, c: Tensor, rule: InputRule, *, epsilon: float, low: float, high: float) -> Tensor:
+    def share(self, relevance: Tensor, rule: InputRule, *, epsilon: float, low: float, high: float) -> Tensor:
         """Share the relevance of the output among the pixels.
 
         Args:
-            c: modified gradient at `output`, shaped as it; the relevance there is `output * c`.
+            relevance: at `output`, shaped as it.
             rule: `"zb"`, `"flat"` or `"w_square"`.
             epsilon: added to the denominator; 0 becomes the machine epsilon, against 0/0.
             low: least value a pixel may have.
@@ -63,10 +63,9 @@ class InputLayer:
         """
         # Under autocast the layer ran in half precision; two sums of one sign need more
         with torch.autocast(self.x.device.type, enabled=False):
-            return self._relevance(c, rule, epsilon, low, high)
+            return self._share(relevance.to(self.x.dtype), rule, epsilon, low, high)
 
-    def _relevance(self, c: Tensor, rule: InputRule, epsilon: float, low: float, high: float) -> Tensor:
-        r = (self.output * c).to(self.x.dtype)
+    def _share(self, r: Tensor, rule: InputRule, epsilon: float, low: float, high: float) -> Tensor:
         weight = self.weight.to(self.x.dtype)
         if self.scale is not None:
             weight = weight * self.scale.to(weight.dtype).view(-1, *(1,) * (weight.ndim - 1))
@@ -86,7 +85,8 @@ class InputLayer:
             from_low, from_high = self.x - torch.minimum(*ends), self.x - torch.maximum(*ends)
         total = self._forward(from_low, positive) + self._forward(from_high, negative)
         share = r / (total + (epsilon or torch.finfo(total.dtype).eps))
-        return from_low * self._back(share, positive) + from_high * self._back(share, negative)
+        to_low, to_high = self._back_by_both(share, positive, negative)
+        return from_low * to_low + from_high * to_high
 
     def _seen(self) -> Tensor:
         """1 where a pixel is not erased, shaped as `x`."""
@@ -99,3 +99,8 @@ class InputLayer:
 
     def _back(self, s: Tensor, weight: Tensor) -> Tensor:
         return s @ weight if self.geometry is None else transposed(s, weight, self.x, self.geometry)
+
+    def _back_by_both(self, s: Tensor, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        if self.geometry is None:
+            return s @ one, s @ other
+        return transposed_both(s, one, other, self.x, self.geometry)

@@ -15,6 +15,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from sightline.attribution.drawing import Drawing
 
+_threshold_backward = torch.ops.aten.threshold_backward.default
+
 
 def relu(z: Tensor, drawing: Drawing, *, inplace: bool = False, stabilised: bool = True) -> Tensor:
     """Rectify, and answer the drawing with the quotient of LRP-epsilon.
@@ -69,7 +71,7 @@ class _ReLU(torch.autograd.Function):
         drawing: Drawing = ctx.drawing
         if drawing.active and drawing.epsilon and ctx.stabilised:  # the quotient of LRP-0 is the plain step
             return _Quotient.apply(c, a, drawing.epsilon), None, None, None  # type: ignore[no-untyped-call]
-        return torch.ops.aten.threshold_backward(c, a, 0), None, None, None
+        return _threshold_backward(c, a, 0), None, None, None
 
 
 class _Quotient(torch.autograd.Function):
@@ -77,12 +79,13 @@ class _Quotient(torch.autograd.Function):
 
     Of what it computes it keeps the result `r` alone, which the rule that follows keeps anyway: `w` is made again from
     `a`, and the slope in `a` is `c / (epsilon * w^2) = r / (a * w)`. Where `a` is 0 the slope given is 0, not the true
-    one: the ReLU that made `a` cuts it there. Written for few passes over memory, which is what it costs.
+    one: the ReLU that made `a` cuts it there. Written for few passes over little memory, which is what it costs.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, c: Tensor, a: Tensor, epsilon: float) -> Tensor:
-        r = torch.addcdiv(c, c, _excess(a, epsilon), value=-1)
+        w = _excess(a, epsilon)
+        r = torch.addcdiv(c, c, w, value=-1, out=w)
         ctx.save_for_backward(r, a)
         ctx.epsilon = epsilon  # type: ignore[attr-defined]
         return r
@@ -95,13 +98,14 @@ class _Quotient(torch.autograd.Function):
         to_c = torch.addcdiv(h, h, w, value=-1) if ctx.needs_input_grad[0] else None
         to_a = None
         if ctx.needs_input_grad[1]:
-            smallest = a.new_tensor(torch.finfo(a.dtype).tiny)
-            to_a = torch.mul(r, h).div_(torch.addcmul(smallest, a, w, out=w))
+            smallest = a.new_full((), torch.finfo(a.dtype).tiny)
+            product = torch.addcmul(smallest, a, w, out=w)
+            to_a = torch.div(r, product, out=product).mul_(h)
         return to_c, to_a, None
 
 
 def _excess(a: Tensor, epsilon: float) -> Tensor:
-    return torch.add(a.new_ones(()), a, alpha=1 / epsilon)
+    return torch.rsub(a, 1, alpha=-1 / epsilon)
 
 
 class _Rectified(torch.autograd.Function):
@@ -121,4 +125,4 @@ class _Rectified(torch.autograd.Function):
             c = c.clamp(min=0)
             if ctx.drawing.rectifier == "deconvnet":
                 return c, None, None
-        return torch.ops.aten.threshold_backward(c, a, 0), None, None
+        return _threshold_backward(c, a, 0), None, None

@@ -107,6 +107,14 @@ def test_a_library_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         find_model("monai:DenseNet121", GREY, random_weights=True)
 
 
+def test_a_library_that_does_not_fit_this_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "timm.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    with pytest.raises(MissingExtraError, match=r"nms does not exist\); it is installed, but maybe for another torch"):
+        find_model("timm:resnet18", GREY, random_weights=True)
+
+
 def test_torchvision(torchvision: Any) -> None:
     model = find_model("torchvision:resnet18", COLOUR, random_weights=True)
     assert model(torch.rand(1, 3, 64, 64)).shape == (1, 3)

@@ -3,7 +3,7 @@
 Nothing is downloaded: weights are files that are there already, or random ones that were asked for.
 """
 
-import importlib
+import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def find_model(
 
     Raises:
         SettingsError: it cannot be found or built, or weights and random weights are both or neither given.
-        MissingExtraError: its library is not installed.
+        MissingExtraError: its library is not installed, or not to be imported.
         DataError, DataNotFoundError: the weights cannot be used.
     """
     library, _, name = words.partition(":")
@@ -127,4 +127,7 @@ def _import(name: str, hint: str) -> Any:  # noqa: ANN401 - a module
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision beside another build of torch
+        library = name.partition(".")[0]
+        if importlib.util.find_spec(library) is not None:
+            hint = f"it is installed, but maybe for another torch than {torch.__version__}, it or what it imports"
         raise MissingExtraError(f"{name} cannot be imported ({error}); {hint}") from error

@@ -55,12 +55,15 @@ def test_the_first_method_has_the_accent_and_is_filled_in_both_themes_and_widths
     assert box.x1 <= figure.get_size_inches()[0] + 0.01
 
 
-def test_names_of_any_length_stay_in_the_figure() -> None:
-    long = Section("looking", "?", "good", "", section("LRP").numbers[:1] + section("LRP").numbers[3:4])
-    numbers = tuple(Number(n.name, n.interval, "source " + 40 * "x") for n in long.numbers)
+@pytest.mark.parametrize(("letters", "whole"), [(14, True), (25, True), (40, False)])
+def test_names_of_any_length_stay_in_the_figure_and_most_are_whole(letters: int, whole: bool) -> None:
+    name = "source " + letters * "x"
+    numbers = (*section("LRP").numbers[:1], *section("LRP").numbers[3:4])
+    numbers = tuple(Number(n.name, n.interval, name) for n in numbers)
     figure = shares_inside_figure(Section("looking", "?", "good", "", numbers))
     figure.canvas.draw()
     assert figure.get_tightbbox().x0 >= 0
+    assert (name in texts(figure)) is whole
 
 
 def test_a_section_without_shares_is_refused() -> None:

@@ -22,6 +22,7 @@ from sightline.reporting.themes import LIGHT, Mark, Theme, box, lettering, marks
 
 NARROW = 560  # CSS pixels; below, names stand above their rows instead of beside them
 _STEP, _HEAD, _FOOT, _NAMES = 17.0, 34.0, 46.0, 190.0  # CSS pixels
+_LETTER, _LONGEST = 8.5, 32  # CSS pixels; letters of a name that are shown beside its row
 
 
 def shares_inside_figure(section: Section, *, theme: Theme = LIGHT, width: float = 880) -> Figure:
@@ -44,7 +45,8 @@ def shares_inside_figure(section: Section, *, theme: Theme = LIGHT, width: float
     narrow = width < NARROW
     row = _STEP * len(methods) + (34 if narrow else 18)
     head = _HEAD + (22 * len(methods) if narrow else 0)
-    left, right = (18.0, 26.0) if narrow else (_NAMES, 24.0)
+    beside = max(_NAMES, 12 + _LETTER * min(_LONGEST, max(map(len, found))))
+    left, right = (18.0, 26.0) if narrow else (beside, 24.0)
     figure = new_figure(width, head + row * len(found) + _FOOT, theme)
     axes = figure.add_axes(box(figure, left, head, width - left - right, row * len(found)))
     _ground(axes, theme)
@@ -184,7 +186,7 @@ def _group_name(axes: Axes, name: str, top: float, row: float, theme: Theme, *, 
     if narrow:
         axes.annotate(name, (0, top), (0, -points(5)), va="top", **where, **style)
     else:
-        shown = name if len(name) <= 21 else f"{name[:20]}\N{HORIZONTAL ELLIPSIS}"
+        shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
         axes.annotate(shown, (0, top + row / 2), (-points(12), 0), ha="right", va="center", **where, **style)
 
 

@@ -27,7 +27,7 @@ from sightline.evaluation.audit.rules import FEW_FLIPS, MANY_FLIPS, MARGIN, at_w
 from sightline.evaluation.audit.section import Section, Shown, Verdict
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
-from sightline.evaluation.audit.words import percent, signed, those
+from sightline.evaluation.audit.words import percent, percent_of, signed, those
 
 CONTROL = "seam"
 EXCHANGED: Mapping[str, str] = {
@@ -199,9 +199,10 @@ def _answer(verdict: Verdict, found: Mapping[str, Moved]) -> str:
     scores = those(f"{words} {signed(most.scores[key])}" for key, words in SCORES.items())
     told = f"With {EXCHANGED[name]} {percent(most.flips)} of the decisions flip ({scores})"
     told += f"; {percent(control.flips)} do for the seam alone." if control else "."
+    few, many = percent_of(FEW_FLIPS), percent_of(MANY_FLIPS)
     meaning = {
-        "good": f"No: all scores stay within {MARGIN} and fewer than {FEW_FLIPS:.0%} of the decisions flip.",
-        "bad": f"Yes: a score falls by more than {MARGIN}, or more than {MANY_FLIPS:.0%} of the decisions flip.",
+        "good": f"No: all scores stay within {MARGIN} and fewer than {few} of the decisions flip.",
+        "bad": f"Yes: a score falls by more than {MARGIN}, or more than {many} of the decisions flip.",
         "doubtful": "Not settled: neither can be ruled out.",
     }
     return f"{meaning[verdict]} {told}"

@@ -22,7 +22,7 @@ from sightline.evaluation.audit.rules import FEW_FLIPS, MANY_FLIPS, MARGIN, PULL
 from sightline.evaluation.audit.section import Number, Section, Verdict
 from sightline.evaluation.audit.store import Folder
 from sightline.evaluation.audit.subject import Subject
-from sightline.evaluation.audit.words import percent, signed, those
+from sightline.evaluation.audit.words import percent, percent_of, signed, those
 from sightline.metrics import Interval, bootstrap, patient_means, ratio
 
 KNOWN: Mapping[str, str] = {"off": "the known mark left away", "swapped": "the known mark of a wrong class"}
@@ -239,10 +239,11 @@ def _answer(
     most = max(OBJECTS, key=lambda name: found[name].flips.value)
     told.append(f"Of the planted objects {OBJECTS[most]} flips most: {percent(found[most].flips)}.")
     moving = [_OF.get(name, FRAMES["wrong"]) for name, each in verdicts.items() if each == "bad"]
+    few, many = percent_of(FEW_FLIPS), percent_of(MANY_FLIPS)
     meaning = {
-        "good": f"No: all scores stay within {MARGIN}, and fewer than {FEW_FLIPS:.0%} of the decisions flip.",
-        "bad": f"Yes, by {those(moving)}: a score falls by more than {MARGIN}, more than {MANY_FLIPS:.0%} of the "
-        f"decisions flip, or more than {PULL} goes over to the donor's class.",
+        "good": f"No: all scores stay within {MARGIN}, and fewer than {few} of the decisions flip.",
+        "bad": f"Yes, by {those(moving)}: a score falls by more than {MARGIN}, more than {many} of the decisions flip, "
+        f"or more than {PULL} goes over to the donor's class.",
         "doubtful": "Not settled: neither can be ruled out.",
     }
     return " ".join([meaning[verdict], *told])

@@ -304,7 +304,7 @@ class Interception(TorchFunctionMode):
         layer = self._linear.get(x)
         if layer is not None and layer.norm is None and x.ndim == layer.axes:
             layer.norm = norm
-        readers = Readers() if self._scales_move and not merges and not norm.shares_statistics else None
+        readers = Readers() if self._scales_move and not merges else None
         y, inverse = batch_norm(x, norm, momentum, Passing(self.drawing, ends=merges, layer=layer, readers=readers))
         if readers is not None and inverse is not None:
             self._scales[y] = ScaleAhead(readers, norm.weight, inverse)

@@ -82,9 +82,6 @@ TWICE_DIFFERENTIABLE: dict[str, Callable[..., Any]] = {
 }
 
 
-_SEQUENCES = (list, tuple)  # a union would be made at each look
-
-
 def name_of(func: Callable[..., Any]) -> str:
     """Name of a function, method or property."""
     name: str = getattr(func, "__name__", str(func))
@@ -98,6 +95,9 @@ def writes_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     if name.endswith("__"):
         return name in ("__imul__", "__itruediv__", "__idiv__")
     return name.endswith("_") or kwargs.get("inplace") is True or any(value is True for value in args)
+
+
+_SEQUENCES = (list, tuple)  # a union would be made at each look
 
 
 def tensors_in(value: Any) -> list[Tensor]:  # noqa: ANN401 - arguments or results of any function

@@ -61,8 +61,8 @@ class LinearLayer:
         norm: Norm = self.norm  # type: ignore[assignment]
         axis: int = self.map.outputs  # type: ignore[assignment]
         scale = channel_scale(y, norm.var, norm.weight, norm.training, norm.eps, norm.add_up).to(weight.dtype)  # (out,)
-        if norm.training and norm.add_up is not None:
-            mean = shared_statistics(y, norm.add_up)[0]
+        if norm.shares_statistics:
+            mean = shared_statistics(y, norm.add_up)[0]  # type: ignore[arg-type]
         elif norm.training or norm.mean is None:
             mean = y.mean([d for d in range(y.ndim) if d != 1])
         else:

@@ -117,9 +117,14 @@ def main() -> None:
     for run, of_run in zip(options.runs, maps, strict=True):
         for method in METHODS:
             print(row(f"{run.name}, {method}", measured(of_run, marked, method)))
-        chances = [of_run[name][2] for name in sorted(set(of_run) & set(marked))]
+        boxed = [of_run[name] for name in sorted(set(of_run) & set(marked))]
+        chances = [chance for _, _, chance in boxed]
         called = sum(chance >= 0.5 for chance in chances)
         print(f"  {run.name}: {called} of {len(chances)} images with a box called pneumonia")
+        left = np.mean(
+            [drawn["lrp"][:, : drawn["lrp"].shape[1] // 2].sum() / drawn["lrp"].sum() for _, drawn, _ in boxed]
+        )
+        print(f"  {run.name}: {100 * left:.0f} % of their positive relevance in the left half of the image")
     if options.sheet:
         sheet(options.runs, maps, marked, options.sheet)
 

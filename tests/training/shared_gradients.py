@@ -2,8 +2,8 @@
 
     python shared_gradients.py RANK COUNT STORE OUT
 
-makes those of all `CASES` as one of several processes, and the first writes them to OUT; a test makes them alone and
-compares. All is float64, so that what differs is no rounding.
+makes those of all `CASES` by each strategy as one of several processes, and the first writes them to OUT; a test makes
+them alone and compares. All is float64, so that what differs is no rounding.
 """
 
 import sys
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from sightline.data.epochs import evenly
 from sightline.guidance import (
@@ -30,7 +31,10 @@ from sightline.guidance import (
     Unguided,
 )
 from sightline.guidance.ham_losses import adaptive_squared_error, attention_bound, attention_union
-from sightline.training.processes import Processes
+from sightline.training.optim_settings import OptimSettings
+from sightline.training.optimisation import clip_gradients, make_average, make_optimiser
+from sightline.training.processes import Processes, Strategy
+from sightline.training.sharding import emptied, load_state, shard, whole, whole_state
 from sightline.training.step import Gradients
 from sightline.types import Answer, Batch, Guided
 
@@ -121,6 +125,11 @@ CASES: dict[str, Case] = {
 }
 
 
+def of_strategies() -> dict[Strategy, dict[str, Case]]:
+    """The cases by the strategies that can make them: FSDP2 shares out no single numbers."""
+    return {"ddp": CASES, "fsdp2": {name: case for name, case in CASES.items() if name != "map supervision"}}
+
+
 def make_batch(case: Case) -> Batch:
     draw = torch.Generator().manual_seed(7)
     images = torch.rand(COUNT, 1, SIZE, SIZE, generator=draw, dtype=torch.float64)
@@ -156,14 +165,55 @@ def gradients(case: Case, processes: Processes) -> dict[str, Tensor]:
     found = {f"gradient of {name}": weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
     found |= {f"gradient of {name}": weight.grad for name, weight in guidance.named_parameters()}  # type: ignore[misc]
     found |= {name: buffer.clone() for name, buffer in (*model.named_buffers(), *guidance.named_buffers())}
+    found = {name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in found.items()}
     return found | {name: torch.tensor(value) for name, value in values.items()}
+
+
+def after_steps(processes: Processes) -> dict[str, Tensor]:
+    """States after four steps, between which all was put down and taken up again by other objects."""
+    case, states = CASES["isnet, known in all"], None
+    batch, parts = make_batch(case), [evenly(range(COUNT), processes.count)]
+    own = list(parts[0][processes.rank])
+    share = Batch(batch.images[own], batch.labels[own], batch.regions[own], ())
+    settings = OptimSettings(lr=0.01, weight_decay=0.1, clip_norm=0.5, clip_value=0.05, averaging=0.5)
+    norms: list[Tensor] = []
+    for seed in (3, 4):
+        torch.default_generator.manual_seed(seed)
+        model, guidance = Net().double(), case.guidance()
+        empty, average = emptied(model), make_average(model, settings)
+        assert average is not None
+        if processes.several and processes.strategy == "fsdp2":
+            shard(average, torch.device("cpu"), processes)
+        train = Gradients(model, guidance, processes, "float32", True)
+        optimiser = make_optimiser(model, settings, guidance)
+        made = {"model": model, "average": average, "optimiser": optimiser}
+        for name, part in made.items():
+            if states is not None:
+                load_state(part, states[name])
+        for _ in range(2):
+            optimiser.zero_grad()
+            train(share, parts)
+            norms.append(clip_gradients(model.parameters(), settings))
+            optimiser.step()
+            average.update_parameters(model)
+        with whole(train.step, average), torch.no_grad():
+            answers = average.module.eval()(batch.images)
+        states = {name: whole_state(part) for name, part in made.items()}
+        empty.load_state_dict(dict(states["model"]), assign=True)  # torch notes it beside a state
+        torch.testing.assert_close(empty.state_dict(), states["model"])
+    moments = {f"{n} {name}": value for n, each in states["optimiser"]["state"].items() for name, value in each.items()}
+    plain = {f"{part} {name}": value for part in ("model", "average") for name, value in states[part].items()}
+    return plain | moments | {"norms": torch.stack(norms), "answers": answers}
 
 
 def main(rank: int, count: int, store: str, out: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=count)
-    processes = Processes(rank, count)
-    found = {name: gradients(case, processes) for name, case in CASES.items()}
+    found = {}
+    for strategy, cases in of_strategies().items():
+        processes = Processes(rank, count, strategy=strategy)
+        found |= {f"{strategy}: {name}": gradients(case, processes) for name, case in cases.items()}
+        found[f"{strategy}: after steps"] = after_steps(processes)
     if rank == 0:
         torch.save(found, out)
     dist.barrier()

@@ -14,7 +14,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "last.pt"
     model, other = nn.Linear(2, 3), nn.Linear(2, 3)
     with torch.random.fork_rng(devices=[]):
-        save_checkpoint(path, {"model": model}, Progress(step=7, best=0.25, lines=9), CPU)
+        save_checkpoint(path, {"model": model.state_dict()}, Progress(step=7, best=0.25, lines=9), CPU)
         drawn = torch.rand(3)
         assert load_checkpoint(path, {"model": other}, CPU) == Progress(step=7, best=0.25, lines=9)
         assert torch.equal(torch.rand(3), drawn)
@@ -25,7 +25,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 def test_what_is_no_checkpoint_of_this_model_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path, other = tmp_path / "last.pt", nn.Linear(4, 3)
     if content is None:
-        save_checkpoint(path, {"model": nn.Linear(2, 3)}, Progress(), CPU)
+        save_checkpoint(path, {"model": nn.Linear(2, 3).state_dict()}, Progress(), CPU)
     else:
         path.write_bytes(content)
     before = torch.random.get_rng_state()

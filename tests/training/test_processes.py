@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +70,9 @@ def assert_alike(one: RunFolder, other: RunFolder) -> None:
     a, b = load_file(one.weights), load_file(other.weights)
     torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
     for first, second in zip(one.metrics, other.metrics, strict=True):
-        assert first == pytest.approx(second, rel=3e-3, abs=1e-4, nan_ok=True)
+        assert first.pop("stage", "") == second.pop("stage", "")
+        # the norm of an ISNet's gradient in float32 moves by half a per cent with the order of the sums
+        assert first == pytest.approx(second, rel=1e-2, abs=1e-4, nan_ok=True)
     assert one.status == other.status
 
 
@@ -93,7 +95,13 @@ def test_two_processes_train_as_one_does(settings: TrainSettings, tmp_path: Path
 
 
 def strike(
-    settings: TrainSettings, folder: Path, blow: str, monkeypatch: pytest.MonkeyPatch, *, restarts: int = 3
+    settings: TrainSettings,
+    folder: Path,
+    blow: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    restarts: int = 3,
+    more: Sequence[str] = (),
 ) -> int:
     """Train by two processes, of which the second is struck in its fifth step."""
     script, python = folder.with_suffix(".py"), folder.with_suffix(".sh")
@@ -102,7 +110,7 @@ def strike(
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setenv("BLOW", blow)
-    return main([*words_of(settings, folder), "--devices", "2", "--restarts", str(restarts)])
+    return main([*words_of(settings, folder), "--devices", "2", "--restarts", str(restarts), *more])
 
 
 @pytest.mark.slow
@@ -167,7 +175,7 @@ def test_batches_that_cannot_be_shared_are_refused_before_anything_is_written(
         (["--nodes", "2"], "--nodes 2 needs --address HOST:PORT of one of the machines, got ''"),
         (["--nodes", "2", "--address", "one:x"], "needs --address HOST:PORT of one of the machines, got 'one:x'"),
         (["--address", "one:2000"], "--address is where several machines meet; say how many by --nodes"),
-        (["--devices", "2", "--strategy", "dp"], "--strategy must be ddp, got 'dp'"),
+        (["--devices", "2", "--strategy", "dp"], "--strategy must be ddp or fsdp2, got 'dp'"),
         (["--devices", "2", "--restarts", "-1"], "--restarts must be at least 0, got -1"),
         (["--devices", "2", "data.cohort=x", "epochs=0"], "epochs: must be at least 1, got 0"),
     ],

@@ -14,7 +14,7 @@ from sightline.guidance import BackgroundRelevance
 from sightline.training.processes import Processes
 from sightline.training.step import Gradients
 
-from .shared_gradients import CASES, COUNT, Case, Net, gradients, make_batch
+from .shared_gradients import CASES, COUNT, Case, Net, after_steps, gradients, make_batch, of_strategies
 
 Found = dict[str, dict[str, Tensor]]
 
@@ -43,15 +43,24 @@ def by_two(tmp_path_factory: pytest.TempPathFactory) -> Found:
     return torch.load(out, weights_only=True)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_two_processes_have_the_gradient_of_one(by_two: Found, name: str) -> None:
-    alone = gradients(CASES[name], Processes())
-    assert by_two[name].keys() == alone.keys()
+@pytest.mark.parametrize(
+    ("strategy", "name"), [(each, name) for each, cases in of_strategies().items() for name in cases]
+)
+def test_two_processes_have_the_gradient_of_one(by_two: Found, strategy: str, name: str) -> None:
+    alone, shared = gradients(CASES[name], Processes()), by_two[f"{strategy}: {name}"]
+    assert shared.keys() == alone.keys()
     largest = max(float(value.abs().max()) for key, value in alone.items() if key.startswith("gradient"))
     assert largest > 1e-4
     for key, value in alone.items():
-        there = by_two[name][key].to(value.dtype)
+        there = shared[key].to(value.dtype)
         torch.testing.assert_close({key: there}, {key: value}, rtol=1e-9, atol=1e-9 * largest, equal_nan=True)
+
+
+@pytest.mark.parametrize("strategy", of_strategies())
+def test_two_processes_make_the_steps_of_one_and_go_on_from_its_states(by_two: Found, strategy: str) -> None:
+    alone, shared = after_steps(Processes()), by_two[f"{strategy}: after steps"]
+    assert float(alone["norms"].max()) > 0.5  # was limited
+    torch.testing.assert_close(shared, alone, rtol=1e-7, atol=1e-9, check_dtype=False)
 
 
 def test_parts_have_the_gradient_of_the_whole_where_images_do_not_mix() -> None:

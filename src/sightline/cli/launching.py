@@ -34,7 +34,10 @@ def add_options(parser: Parser) -> None:
     of.add_argument("--nodes", type=int, default=1, metavar="N", help="machines; each runs this same command")
     of.add_argument("--address", default="", metavar="HOST:PORT", help="where machines meet: a port of one of them")
     of.add_argument(
-        "--strategy", default="ddp", metavar="ddp", help="how weights are kept: all of them in each process"
+        "--strategy",
+        default="ddp",
+        metavar="ddp|fsdp2",
+        help="how weights are kept: all of them in each process, or shared out between steps",
     )
     of.add_argument("--restarts", type=int, default=3, metavar="N", help="how often to go on after a process died")
 
@@ -51,8 +54,8 @@ def is_asked_for(arguments: Namespace) -> bool:
             raise UsageError(f"--{name} must be at least 1, got {getattr(arguments, name)}")
     if arguments.restarts < 0:
         raise UsageError(f"--restarts must be at least 0, got {arguments.restarts}")
-    if arguments.strategy != "ddp":
-        raise UsageError(f"--strategy must be ddp, got {arguments.strategy!r}")
+    if arguments.strategy not in ("ddp", "fsdp2"):
+        raise UsageError(f"--strategy must be ddp or fsdp2, got {arguments.strategy!r}")
     if nodes > 1 and not _is_address(arguments.address):
         raise UsageError(f"--nodes {nodes} needs --address HOST:PORT of one of the machines, got {arguments.address!r}")
     if arguments.address and nodes == 1:

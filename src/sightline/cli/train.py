@@ -57,6 +57,7 @@ def _start(arguments: Namespace) -> int:
     words = ["train", *(word for file in arguments.config for word in ("-c", file)), *arguments.words]
     words += ["--out", str(arguments.out)] if arguments.out else []
     words += ["--resume"] if arguments.resume else []
+    words += ["--strategy", arguments.strategy]
     words += ["--json"] if arguments.json else []
     words += {-1: ["-q"], 1: ["-v"]}.get(arguments.verbosity, [])
     return launch(arguments, words)
@@ -73,7 +74,7 @@ def _train(arguments: Namespace, place: "Place") -> int:
     if arguments.print_config:
         return 0 if place.rank else _print(settings)
     again = arguments.resume or place.restarts > 0
-    with joined(place, device=settings.device) as processes, progress() as stage:
+    with joined(place, device=settings.device, strategy=arguments.strategy) as processes, progress() as stage:
         if processes.first and processes.restarts:
             _log.warning("a process died; all go on from the last checkpoint (restart %d)", processes.restarts)
         trained = train_in_stages(settings, folder, stage, resume=again, processes=processes)

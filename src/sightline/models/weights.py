@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,11 @@ def load_weights(model: nn.Module, path: Path) -> LoadedWeights:
     return LoadedWeights(hashlib.sha256(path.read_bytes()).hexdigest(), kept, summed)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(model: nn.Module | Mapping[str, Any], path: Path) -> None:
     """Write the state dict of `model` to `path` as safetensors, atomically.
 
     Args:
-        model: where from; left as it is.
+        model: where from, or its state dict; left as it is.
         path: file to write or replace, by convention `*.safetensors`.
     """
     tensors = {  # copies: safetensors refuses tensors that share memory
@@ -97,8 +97,9 @@ def save_weights(model: nn.Module, path: Path) -> None:
         safetensors.torch.save_file(tensors, temporary, metadata={"format": "pt"})
 
 
-def _state(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}  # no `_extra_state`
+def _state(model: nn.Module | Mapping[str, Any]) -> dict[str, Tensor]:
+    state = model.state_dict() if isinstance(model, nn.Module) else model
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}  # no `_extra_state`
 
 
 def _read(path: Path, own: Container[str]) -> dict[str, Tensor]:

@@ -186,7 +186,8 @@ class _Training:
         return scores
 
     def _save(self) -> None:
-        save_checkpoint(self.run_folder.checkpoint, self.parts, self.progress, self.device)
+        states = {name: part.state_dict() for name, part in self.parts.items()}
+        save_checkpoint(self.run_folder.checkpoint, states, self.progress, self.device)
 
     def _status(self, state: str) -> None:
         status = {"state": state, "step": self.progress.step, "steps": self.steps}

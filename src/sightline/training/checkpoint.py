@@ -1,6 +1,6 @@
 """Everything a training needs to go on as if it had never stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 from sightline.errors import RunError
 from sightline.runs import atomic_path
 from sightline.training.reproducible import seed_of
+from sightline.training.sharding import load_state
 
 
 @dataclass
@@ -63,7 +64,7 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 def save_checkpoint(
     path: Path,
-    parts: dict[str, Any],
+    states: Mapping[str, Any],
     progress: Progress,
     device: torch.device,
     others: Sequence[dict[str, Tensor]] = (),
@@ -72,13 +73,12 @@ def save_checkpoint(
 
     Args:
         path: of the file.
-        parts: what has `state_dict` and `load_state_dict`, by name.
+        states: state dict of each part, by name.
         progress: so far.
         device: that the training runs on.
         others: from `random_state`, of each further process.
     """
-    state = {name: part.state_dict() for name, part in parts.items()}
-    state["progress"] = vars(progress)
+    state = {**states, "progress": vars(progress)}
     state |= random_state(device) | {"random_of_others": list(others)}
     with atomic_path(path) as temporary:
         torch.save(state, temporary)
@@ -103,7 +103,7 @@ def load_checkpoint(
 
     Args:
         path: of the file.
-        parts: as they were saved, by name.
+        parts: what has `load_state_dict`, by the names of their states.
         device: that the training runs on.
         seed: of the run; a process that there was none of draws anew from it and the step.
         rank: of this process.
@@ -114,7 +114,7 @@ def load_checkpoint(
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         for name, part in parts.items():
-            part.load_state_dict(state[name])
+            load_state(part, state[name])
         progress = Progress(**state["progress"])
         states = [state, *state.get("random_of_others", ())]
         if rank < len(states):

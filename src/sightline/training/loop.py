@@ -4,11 +4,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from sightline.attribution.explainer import evaluation_mode
@@ -28,6 +30,7 @@ from sightline.training.precision import make_scaler
 from sightline.training.processes import Processes, is_lost
 from sightline.training.reproducible import reproducible
 from sightline.training.settings import TrainSettings
+from sightline.training.sharding import check_shardable, emptied, load_state, shard, whole, whole_state
 from sightline.training.stages import Stage, only_training, training_mode
 from sightline.training.step import Gradients
 from sightline.training.tracking import Tracker, note
@@ -121,6 +124,11 @@ class _Training:
         return self.model if self.average is None else self.average.module
 
     @property
+    def sharded(self) -> bool:
+        """Whether each process keeps a part of every weight between steps."""
+        return self.processes.several and self.processes.strategy == "fsdp2"
+
+    @property
     def parts(self) -> dict[str, Any]:
         """All that a checkpoint holds."""
         parts = {"model": self.model, "guidance": self.guidance, "optimiser": self.optimiser}
@@ -139,6 +147,8 @@ class _Training:
         few = (batch.images[:2], batch.labels[:2], batch.regions[:2])
         for _, stage in self.stages:
             guidance = make_guidance(stage.guidance).to(self.device)
+            if self.sharded:
+                check_shardable(self.model, guidance)
             with only_training(self.model, stage.trains), evaluation_mode(self.model, guidance), torch.no_grad():
                 guidance(self.model, *few)
 
@@ -150,6 +160,7 @@ class _Training:
         with Tracker(self.log, self.progress.lines, tensorboard=self.settings.tensorboard) as tracker:
             while self.progress.stage < len(self.stages):
                 name, stage = self.stages[self.progress.stage]
+                self.empty = emptied(self.model) if self.sharded else None
                 with only_training(self.model, stage.trains):
                     self._begin(name, stage, resumed=resumed)
                     resumed = False
@@ -169,12 +180,14 @@ class _Training:
         self.model.zero_grad()  # what is frozen now would keep its last gradient, and clipping would count it
         self.batches = self._batches(stage)
         self.guidance = make_guidance(stage.guidance).to(self.device)
-        self.optimiser = make_optimiser(self.model, self.optim, self.guidance)
         self.average = make_average(self.model, self.optim)
+        if self.average is not None and self.sharded:
+            shard(self.average, self.device, self.processes)
         self.scaler = make_scaler(self.device.type, s.precision)
         self.gradients = Gradients(
             self.model, self.guidance, self.processes, s.precision, s.sync_batch_norm, self.scaler
         )
+        self.optimiser = make_optimiser(self.model, self.optim, self.guidance)  # of what each process keeps
         if resumed:
             file, rank = self.run_folder.checkpoint, self.processes.rank
             self.progress = load_checkpoint(file, self.parts, self.device, seed=s.seed, rank=rank)
@@ -183,7 +196,7 @@ class _Training:
         if name:
             _log.info("stage %s (%d of %d)", name, self.progress.stage + 1, len(self.stages))
         everyone = self.processes.everyone if self.processes.several else None
-        with sharing(everyone and Share(0, self.batches.batch_size, everyone)):
+        with sharing(everyone and Share(0, self.batches.batch_size, everyone)), self._whole():
             measured = self.guidance.prepare(self.model, map(self._moved, self.batches.at(self.progress.epochs)))
         note(self.log, name, "calibration", measured)
         if self.progress.stage:
@@ -236,15 +249,24 @@ class _Training:
         """Put the weights that are kept into the model, and go on to the next stage."""
         best = self.run_folder.best_of(name)
         self.processes.alike(self.model, self.evaluated)
+        kept = whole_state(self.evaluated)
+        if self.empty is not None:  # the shared-out one stays behind
+            self.empty.load_state_dict(dict(kept), assign=True)  # which torch would note beside `kept`
+            self.model = self.empty.to(self.device)
         if self.settings.select == "best" and best.is_file():
             load_weights(self.model, best)
         else:
-            self.model.load_state_dict(self.evaluated.state_dict())
+            self.model.load_state_dict(kept)
         if self.data.val is not None:
-            note(self.log, name, "settled", self.guidance.finish(self.model, map(self._moved, self.data.val)))
+            with self._whole():
+                note(self.log, name, "settled", self.guidance.finish(self.model, map(self._moved, self.data.val)))
             self.processes.alike(self.model)
         done = self.progress.step - self.progress.began
         self.progress.begin_stage(-(-done // self.batches.total))
+
+    def _whole(self) -> AbstractContextManager[None]:
+        """Have all weights here until the block ends."""
+        return whole(self.gradients.step, *([] if self.average is None else [self.average]))
 
     def _asked(self, stop: Callable[[], bool] | None, due: bool = False) -> tuple[bool, bool]:
         """Whether any process was asked to stop, and whether it is time for a checkpoint by the first one's clock."""
@@ -287,7 +309,8 @@ class _Training:
 
     def _leave_out(self, batch: Batch, told: dict[str, float], here: bool) -> None:
         """Say why a step's loss or gradient is not finite; fail after too many in a row."""
-        own = "" if here else where_not_finite(self.model, self.guidance, batch, self.settings.precision)
+        with self._whole():
+            own = "" if here else where_not_finite(self.model, self.guidance, batch, self.settings.precision)
         why = max(self.processes.everyone(own), key=lambda reason: bool(reason) + (reason != NOT_AGAIN))
         step = f"step {self.progress.step + 1}"
         what = f"(loss {told['loss']:.3g}, gradient norm {told['gradient_norm']:.3g}): {why}"
@@ -302,23 +325,26 @@ class _Training:
             return {}
         self.processes.alike(self.model, self.evaluated)
         own = replace(self.data.val, start=self.processes.rank, stride=self.processes.count)
-        scores = validate(self.evaluated, own, self.guidance, self.data.cohort, self.processes)
+        with self._whole():
+            scores = validate(self.evaluated, own, self.guidance, self.data.cohort, self.processes)
         progress = self.progress
         if progress.improves(scores["val_loss"]):
+            kept = whole_state(self.evaluated)
             if self.processes.first:
-                save_weights(self.evaluated, self.run_folder.best_of(name))
+                save_weights(kept, self.run_folder.best_of(name))
             self.processes.everyone(None)  # the others may read them
         elif self.optim.schedule == "plateau" and progress.waited >= self.optim.plateau:
             progress.factor, progress.waited = progress.factor / 10, 0
             if (best := self.run_folder.best_of(name)).is_file():
-                load_weights(self.model, best)
+                load_state(self.model, self.model.state_dict() | load_file(best, device=str(self.device)))
         return scores
 
     def _save(self) -> None:
         self.processes.alike(self.model, self.evaluated)
         others = self.processes.everyone(random_state(self.device))[1:]
+        states = {name: whole_state(part) for name, part in self.parts.items()}
         if self.processes.first:
-            save_checkpoint(self.run_folder.checkpoint, self.parts, self.progress, self.device, others)
+            save_checkpoint(self.run_folder.checkpoint, states, self.progress, self.device, others)
 
     def _status(self, state: str, steps: int) -> None:
         if self.processes.first:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from sightline.training.optim_settings import OptimSettings
+from sightline.training.sharding import is_part
 
 
 def make_optimiser(model: nn.Module, settings: OptimSettings, *others: nn.Module) -> torch.optim.Optimizer:
@@ -72,7 +73,7 @@ def clip_gradients(weights: Iterable[nn.Parameter], settings: OptimSettings) -> 
         nn.utils.clip_grad_value_(chosen, settings.clip_value)
     if settings.clip_norm is not None:
         nn.utils.clip_grad_norm_(chosen, settings.clip_norm)
-    return norm
+    return norm.full_tensor() if is_part(norm) else norm
 
 
 def make_average(model: nn.Module, settings: OptimSettings) -> AveragedModel | None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sightline.errors import RunError, SightlineError
 
 T = TypeVar("T")
-Strategy = Literal["ddp"]
+Strategy = Literal["ddp", "fsdp2"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Processes:
         rank: which one, from 0.
         count: how many there are on all machines.
         local: which one on this machine, and so which of its GPUs is its own.
-        strategy: `ddp`, the only one, keeps all weights in each process.
+        strategy: `ddp` keeps all weights in each process, `fsdp2` shares them out between steps.
         restarts: how often they have been started anew, from the last checkpoint, after one of them died.
         talk: group of processes on the CPU; None for all, or alone.
     """

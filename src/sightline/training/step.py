@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,11 @@ from sightline.guidance import Guidance
 from sightline.guidance.sharing import Share, sharing
 from sightline.training.precision import Precision, autocast
 from sightline.training.processes import Processes
+from sightline.training.sharding import shard
 from sightline.types import Batch
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
 
 
 class GuidedStep(nn.Module):
@@ -52,7 +57,8 @@ class Gradients:
     Args:
         model: in the mode it is to train in.
         guidance: whose loss it is.
-        processes: that share the batches; all make one at the same time, with the same weights.
+        processes: that share the batches; all make one at the same time, with the same weights. With the strategy
+            `fsdp2` the weights of both are shared out from here on, and whole in a step or within `whole(step)`.
         precision: of the forward pass.
         synchronised: whether batch normalisation is by the statistics of all processes.
         scaler: of the loss, see `make_scaler`; None for none.
@@ -69,11 +75,13 @@ class Gradients:
     ) -> None:
         self._processes, self._precision, self._synchronised = processes, precision, synchronised
         self._scaler = scaler or GradScaler(enabled=False)
-        step = GuidedStep(model, guidance)
-        self._step: nn.Module = step
-        if processes.several:
+        self.step: nn.Module = GuidedStep(model, guidance)
+        self._sharded: FSDPModule | None = None
+        if processes.several and processes.strategy == "fsdp2":
+            self._sharded = shard(self.step, next(model.parameters()).device, processes)
+        elif processes.several:
             # which weights a step needs hangs on the guidance and its regions
-            self._step = DistributedDataParallel(step, find_unused_parameters=True)
+            self.step = DistributedDataParallel(self.step, find_unused_parameters=True)
 
     def __call__(self, batch: Batch, parts: Sequence[Sequence[range]]) -> dict[str, float]:
         """Add the gradient of a batch, times the scale, to that of the weights.
@@ -94,14 +102,18 @@ class Gradients:
             images = sum(map(len, part))
             with self._waiting(last=number == len(parts)):
                 with self._shared(part[rank].start - part[0].start, images, piece[0].device):
-                    loss, values = self._step(*piece)
+                    loss, values = self.step(*piece)
                 self._scaler.scale(loss if images == whole else loss * (images / whole)).backward()
             told.append((images / whole, {"loss": loss.detach(), **values}))
         return _mean(told)
 
     def _waiting(self, *, last: bool) -> AbstractContextManager[None]:
         """The processes add up their gradients once a batch."""
-        return nullcontext() if last or not isinstance(self._step, DistributedDataParallel) else self._step.no_sync()  # type: ignore[no-any-return, unused-ignore]
+        if self._sharded is not None:
+            self._sharded.set_requires_gradient_sync(last)
+        if last or not isinstance(self.step, DistributedDataParallel):
+            return nullcontext()
+        return self.step.no_sync()  # type: ignore[no-any-return, unused-ignore]
 
     @contextmanager
     def _shared(self, first: int, images: int, device: torch.device) -> Iterator[None]:

@@ -12,7 +12,7 @@ import sightline
 ROOT = Path(sightline.__file__).parent
 ROWS = (
     ("errors", "showing", "urls"),
-    ("types", "runs", "plain", "yaml12", "addresses", "shards", "machines"),
+    ("types", "compiled_models", "runs", "plain", "yaml12", "addresses", "shards", "machines"),
     ("checking", "stores"),
     ("attribution", "regions", "models", "metrics"),
     ("guidance", "data"),

@@ -13,6 +13,7 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.graph import RECOMPUTED
 from sightline.attribution.misfit import misfit
 from sightline.attribution.targets import Selection, Target
+from sightline.compiled_models import named_layers, plain_name
 from sightline.errors import LayerNotFoundError, SettingsError, ShapeError, SightlineError, UnsupportedOperationError
 from sightline.types import Explanation
 
@@ -143,9 +144,9 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     Raises:
         LayerNotFoundError: there is none; the message says which come near.
     """
-    modules: dict[str, nn.Module] = dict(model.named_modules())
-    if name in modules:
-        return modules[name]
+    modules = named_layers(model)
+    if plain_name(name) in modules:
+        return modules[plain_name(name)]
     near = difflib.get_close_matches(name, modules, cutoff=0.5) or list(modules)[1:9]
     raise LayerNotFoundError(f"layer '{name}' is not in the model; it has {', '.join(near)}, ...")
 

@@ -7,7 +7,7 @@ in a module used once or ten times, and leaves nothing behind when it ends.
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,7 @@ from sightline.attribution.rules.batch_norm import Passing, batch_norm
 from sightline.attribution.rules.input_layer import InputLayer
 from sightline.attribution.rules.linear import LinearLayer, ruled
 from sightline.attribution.rules.scale_ahead import Readers, ScaleAhead, scale_of
+from sightline.compiled_models import uncompiled
 from sightline.errors import UnsupportedOperationError
 
 _IN_PARTS: dict[str, Callable[..., Any]] = {
@@ -74,11 +75,13 @@ class Interception(TorchFunctionMode):
         self._nonnegative: ByTensor[int] = ByTensor()  # nothing below 0 -> its version then
         self._dependent[images], self._images[images] = True, None
         self._roots: list[Node] = [images.grad_fn] if images.grad_fn is not None else []
-        self._guards: list[AbstractContextManager[None]] = []
+        self._guards: list[ExitStack] = []
 
     def __enter__(self) -> Self:
-        self._guards.append(no_recomputing())
-        self._guards[-1].__enter__()
+        with ExitStack() as guards:
+            guards.enter_context(uncompiled())
+            guards.enter_context(no_recomputing())
+            self._guards.append(guards.pop_all())
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 

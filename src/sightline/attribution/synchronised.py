@@ -3,7 +3,7 @@
 # ruff: noqa: ANN401 - what torch hands to a mode has no type
 
 from collections.abc import Callable, Iterable
-from contextvars import Token
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from sightline.attribution.drawing import Drawing
 from sightline.attribution.operations import name_of
 from sightline.attribution.rules.batch_norm import Passing, batch_norm
 from sightline.attribution.rules.shared_statistics import ADD_UP, AddUp
+from sightline.compiled_models import uncompiled
 
 
 class SynchronisedBatchNorm(TorchFunctionMode):
@@ -26,10 +27,13 @@ class SynchronisedBatchNorm(TorchFunctionMode):
     def __init__(self, add_up: AddUp) -> None:
         super().__init__()
         self._add_up = add_up
-        self._tokens: list[Token[AddUp | None]] = []
+        self._guards: list[ExitStack] = []
 
     def __enter__(self) -> Self:
-        self._tokens.append(ADD_UP.set(self._add_up))
+        with ExitStack() as guards:
+            guards.enter_context(uncompiled())
+            guards.callback(ADD_UP.reset, ADD_UP.set(self._add_up))
+            self._guards.append(guards.pop_all())
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -37,7 +41,7 @@ class SynchronisedBatchNorm(TorchFunctionMode):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
-        ADD_UP.reset(self._tokens.pop())
+        self._guards.pop().close()
 
     def __torch_function__(
         self,

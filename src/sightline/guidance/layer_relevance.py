@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.attribution.explainer import evaluation_mode
+from sightline.compiled_models import named_layers, uncompiled
 from sightline.errors import SettingsError, ShapeError
 from sightline.guidance.aligned_maps import aligned_maps, anywhere, enlarged, explained_region, map_weights
 from sightline.guidance.background_loss import ranked_pooling
@@ -30,7 +31,7 @@ def last_of_each_resolution(model: nn.Module, images: Tensor) -> tuple[str, ...]
         SettingsError: the model keeps the resolution, or has none inside.
     """
     last: dict[tuple[int, ...], str] = {}
-    names = {part: name for name, part in model.named_modules() if name}
+    names = {part: name for name, part in named_layers(model).items() if name}
 
     def note(part: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401 - whatever a layer takes and returns
         if not isinstance(output, Tensor) or output.ndim != images.ndim:
@@ -41,7 +42,7 @@ def last_of_each_resolution(model: nn.Module, images: Tensor) -> tuple[str, ...]
 
     hooks = [part.register_forward_hook(note) for part in names]
     try:
-        with evaluation_mode(model), torch.no_grad():
+        with evaluation_mode(model), torch.no_grad(), uncompiled():
             model(images[:1])
     finally:
         for hook in hooks:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sightline.compiled_models import named_layers, plain_name, uncompiled
 from sightline.errors import SettingsError
 
 
@@ -23,15 +24,15 @@ def find_part(model: nn.Module, name: str | None, *, option: str) -> nn.Module:
     """
     if name is None:
         return model
-    parts: dict[str, nn.Module] = {part: module for part, module in model.named_modules() if part}
-    if name not in parts:
+    parts = {part: module for part, module in named_layers(model).items() if part}
+    if plain_name(name) not in parts:
         near = get_close_matches(name, parts, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         children = ", ".join(child for child, _ in model.named_children())
         raise SettingsError(
             f"{option} must name a part of {type(model).__name__}, which has {children}; got {name!r}{hint}"
         )
-    return parts[name]
+    return parts[plain_name(name)]
 
 
 @contextmanager
@@ -44,6 +45,7 @@ def output_of(layer: nn.Module) -> Iterator[list[Tensor]]:
 
     handle = layer.register_forward_hook(collect)
     try:
-        yield answers
+        with uncompiled():
+            yield answers
     finally:
         handle.remove()

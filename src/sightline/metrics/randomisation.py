@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from sightline.compiled_models import named_layers, uncompiled
 from sightline.errors import SettingsError, ShapeError, SightlineError
 from sightline.metrics.correlation import spearman
 from sightline.metrics.maps import Maps, as_tensor, in_kind
@@ -211,13 +212,13 @@ def _layers(model: nn.Module, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """Modules with something learned of their own, each with its tensors by name, the last to use them first."""
     learned: dict[str, dict[str, Tensor]] = {}
     owners: dict[int, str] = {}  # a tensor that several modules share is of the first
-    for name, module in model.named_modules():
+    for name, module in named_layers(model).items():
         statistics = ((key, tensor) for key, tensor in module.named_buffers(recurse=False) if key in _STATISTICS)
         for key, tensor in (*module.named_parameters(recurse=False), *statistics):
             if owners.setdefault(id(tensor), name) == name:
                 learned.setdefault(name, {})[key] = tensor
     uses = _Uses(owners)
-    with torch.no_grad(), uses:
+    with torch.no_grad(), uncompiled(), uses:
         model(images[:1].clone())  # the model may write to it
     if not uses.order:
         raise SightlineError("no parameter was seen in use; give a module with parameters that is not scripted")

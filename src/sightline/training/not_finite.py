@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.compiled_models import uncompiled
 from sightline.guidance import Guidance
 from sightline.training.precision import Precision, autocast
 from sightline.types import Batch
@@ -80,6 +81,7 @@ def _watched(model: nn.Module, found: list[str]) -> Iterator[None]:
         for name, layer in model.named_modules():
             if next(layer.children(), None) is None:
                 stack.callback(layer.register_forward_hook(hook_of(name or "itself")).remove)
+        stack.enter_context(uncompiled())
         yield
 
 

@@ -22,6 +22,7 @@ from sightline.models import build_model, load_weights, save_weights
 from sightline.runs import RunFolder, write_json
 from sightline.training.beginning import begin_run, note_failure, to_resume
 from sightline.training.checkpoint import Progress, load_checkpoint, random_state, read_progress, save_checkpoint
+from sightline.training.compiling import compile_passes
 from sightline.training.data import Data, lay_channels_last, moved, prepare_data, stage_batches
 from sightline.training.environment import find_device
 from sightline.training.not_finite import NOT_AGAIN, buffers_of, put_back, where_not_finite
@@ -113,6 +114,8 @@ class _Training:
         self.model = model.to(self.device)
         if settings.channels_last:
             lay_channels_last(self.model)
+        if settings.compile:
+            compile_passes(self.model, self.device)
         self.stages = list(settings.all_stages.items())
         self.progress = Progress()
         for _, stage in self.stages:

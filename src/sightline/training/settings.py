@@ -35,6 +35,8 @@ class TrainSettings:
             own share.
         channels_last: whether images and weights lie in memory with the channels last, which GPUs with tensor cores
             prefer.
+        compile: whether torch compiles the passes that no explanation watches; it takes minutes at the start, and
+            changes the last digits and what dropout draws.
         leave_out: steps in a row that may be left out because their loss or gradient is not finite: the weights stay as
             they were, and it is told where that arises; one more fails the run.
         checkpoint_seconds: time between two checkpoints; one is written after each epoch in any case.
@@ -55,6 +57,7 @@ class TrainSettings:
     accumulate: int = 1
     sync_batch_norm: bool = True
     channels_last: bool = False
+    compile: bool = False
     leave_out: int = 3
     checkpoint_seconds: float = 60.0
     tensorboard: bool = False

@@ -112,6 +112,22 @@ def test_weights_are_those_of_the_loop_by_hand(
     assert {"guidance_outside", "guidance_background", "guidance_classification"} <= told[-1].keys()
 
 
+@pytest.mark.parametrize("build", [vit_of, resnet_of])
+def test_a_model_that_the_trainer_compiles_is_guided_as_the_plain_one(
+    hub: SimpleNamespace, build: Any, tmp_path: Path
+) -> None:
+    torch._dynamo.reset()
+    batches, guide = some_batches(4), BackgroundRelevance(strength=0.6, every=2)
+    by_hand = build(hub)
+    model = copy.deepcopy(by_hand)
+    train_by_hand(LogitsOf(by_hand), guide, batches)
+    compiled = {"torch_compile": True, "torch_compile_backend": "aot_eager"}
+    trainer = trainer_of(hub, model, cases(batches), tmp_path, guide=guide, **compiled)
+    trainer.train()
+    assert isinstance(trainer.model_wrapped, torch._dynamo.OptimizedModule)
+    assert_same_weights(model, by_hand)
+
+
 def test_gradients_are_clipped_and_losses_smoothed_as_by_hand(hub: SimpleNamespace, tmp_path: Path) -> None:
     batches, guide = some_batches(4), BackgroundRelevance(strength=0.6)
     by_hand = vit_of(hub)

@@ -110,6 +110,17 @@ def test_gradients_are_clipped_as_by_hand(package: SimpleNamespace, accumulated:
     assert_same_weights(module.network, by_hand)
 
 
+def test_a_compiled_network_is_guided_as_the_plain_one(package: SimpleNamespace) -> None:
+    torch._dynamo.reset()
+    batches, guide = some_batches(3, dtype=torch.float64), BackgroundRelevance(strength=0.6, every=2)
+    by_hand = Small().double()
+    network = copy.deepcopy(by_hand)
+    train_by_hand(by_hand, guide, batches)
+    module = package.module(torch.compile(network, backend="aot_eager"))
+    fit(package, module, batches, package.Callback(guide), **DOUBLE)
+    assert_same_weights(network, by_hand)
+
+
 class Recording(BackgroundRelevance):
     """Notes in which precision the guided pass answers."""
 

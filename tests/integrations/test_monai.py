@@ -84,6 +84,22 @@ def test_weights_are_those_of_the_loop_by_hand(monai: SimpleNamespace, accumulat
     assert trainer.state.metrics["guidance_classification"] > 0
 
 
+def test_a_network_that_monai_compiles_is_guided_and_explained_as_the_plain_one(monai: SimpleNamespace) -> None:
+    torch._dynamo.reset()
+    batches, guide = some_batches(3), BackgroundRelevance(strength=0.6, every=2)
+    by_hand = Small()
+    network = copy.deepcopy(by_hand)
+    train_by_hand(by_hand, guide, batches)
+    compiled = {"compile": True, "compile_kwargs": {"backend": "aot_eager"}}
+    handler = monai.Guidance(copy.deepcopy(guide))
+    trainer = trainer_of(monai, network, named(batches), handler, decollate=False, **compiled)
+    trainer.run()
+    assert isinstance(trainer.network, torch._dynamo.OptimizedModule)
+    assert_same_weights(network, by_hand)
+    found, expected = (LRP()(model, batches[0][0], Predicted()) for model in (trainer.network, by_hand))
+    torch.testing.assert_close(found.attribution, expected.attribution, rtol=1e-4, atol=1e-6)
+
+
 def test_meta_tensors_and_the_trainers_own_inferer_and_loss(monai: SimpleNamespace) -> None:
     class Doubled(monai.SimpleInferer):  # type: ignore[name-defined, misc]
         def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> Any:

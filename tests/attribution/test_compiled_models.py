@@ -22,6 +22,7 @@ from sightline.attribution import (
     IntegratedGradients,
     Label,
     Occlusion,
+    ScoreCAM,
     SmoothGrad,
 )
 
@@ -85,7 +86,13 @@ def trained_on_map(explainer: Explainer, net: nn.Module, images: Tensor) -> list
 
 
 WRAPPED = {LRP, GradCAM, GuidedBackpropagation, AttentionRollout}
-ALSO_UNWATCHED = {DeepLIFT, ExpectedGradients, RISE}  # passes of them are compiled, for seconds
+ALSO_UNWATCHED = {
+    DeepLIFT,
+    ExpectedGradients,
+    IntegratedGradients,
+    RISE,
+    ScoreCAM,
+}  # passes of them are compiled, for seconds
 AS_RISE = {LIME, Occlusion}
 CASES = [
     *((kind, traced if kind in ALSO_UNWATCHED else in_place) for kind in explainers() if kind not in AS_RISE),

@@ -98,7 +98,7 @@ TRIED = 1  # the function of one line
     ("guidance", "averaging", "passes"),
     [
         pytest.param(None, 0.0, TRIED + 1 + 2 * (3 + 2), id="two images, then three steps and two batches an epoch"),
-        pytest.param(None, 0.5, TRIED + 1 + 2 * 3, id="the running average is a copy"),
+        pytest.param(None, 0.5, TRIED + 1 + 2 * 3, id="the running average is a copy", marks=pytest.mark.slow),
         pytest.param(LAZY, 0.0, TRIED + 4, id="two of six steps are explained"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from sightline.cli.main import main
 from sightline.errors import DataError, RunError, SettingsError
@@ -195,6 +196,23 @@ def test_more_devices_than_gpus_are_refused(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert main(["train", "-c", "plain", "--out", str(tmp_path / "run"), "--devices", "3", "data.cohort=x"]) == 2
     assert capsys.readouterr().err == ("error: --devices 3 needs as many GPUs, this machine has 2; or set device=cpu\n")
+
+
+def test_the_process_that_died_is_named_not_the_one_that_lost_it(
+    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failure(rank: int, code: int) -> ProcessFailure:
+        return ProcessFailure(rank, 1000 + rank, code, str(tmp_path / "none"))
+
+    def launched(*_: object) -> Callable[..., None]:
+        def run(*_: object) -> None:
+            raise ChildFailedError("sightline", {0: failure(0, 69), 1: failure(1, -9)})  # all found at once
+
+        return run
+
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", launched)
+    assert main([*words_of(settings, tmp_path / "run"), "--devices", "2"]) == 1
+    assert capsys.readouterr().err.startswith("error: process 1 ended by SIGKILL; --resume goes on")
 
 
 def test_one_of_several_processes_starts_no_more(

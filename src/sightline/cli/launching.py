@@ -186,7 +186,9 @@ def _is_address(text: str) -> bool:
 
 
 def _death(died: Any) -> str:  # noqa: ANN401 - a ChildFailedError, imported late
-    rank, failure = died.get_first_failure()
+    """Say which process died, and how; those that only lost another may have ended before the launcher looked."""
+    causes = {rank: failure for rank, failure in died.failures.items() if failure.exitcode != _LOST} or died.failures
+    rank, failure = min(causes.items(), key=lambda item: item[1].timestamp)
     how = f"by {signal.Signals(-failure.exitcode).name}" if failure.exitcode < 0 else f"with code {failure.exitcode}"
     return f"process {rank} ended {how}"
 

@@ -55,7 +55,8 @@ def train(
 ) -> RunFolder:
     """Train a classifier into a run folder.
 
-    On one machine the same settings give the same weights, also when the training was killed in between and resumed.
+    On one machine the same settings give the same weights, also when the training was killed in between and resumed
+    (up to the last digits with `compile`, where torch may then compile in another order).
     The number of processes is none of the settings: `Gradients` says what it changes.
 
     Args:

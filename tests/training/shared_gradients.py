@@ -7,7 +7,7 @@ them alone and compares. All is float64, so that what differs is no rounding.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -169,6 +169,11 @@ def gradients(case: Case, processes: Processes) -> dict[str, Tensor]:
     return found | {name: torch.tensor(value) for name, value in values.items()}
 
 
+def kept(tensors: Iterable[Tensor]) -> int:
+    """How many numbers of some tensors this process has."""
+    return sum((tensor.to_local() if isinstance(tensor, DTensor) else tensor).numel() for tensor in tensors)
+
+
 def after_steps(processes: Processes) -> dict[str, Tensor]:
     """States after four steps, between which all was put down and taken up again by other objects."""
     case, states = CASES["isnet, known in all"], None
@@ -198,6 +203,9 @@ def after_steps(processes: Processes) -> dict[str, Tensor]:
             average.update_parameters(model)
         with whole(train.step, average), torch.no_grad():
             answers = average.module.eval()(batch.images)
+        if processes.several and processes.strategy == "fsdp2":
+            assert kept(average.parameters()) < 0.6 * kept(empty.parameters())
+            assert kept(v for each in optimiser.state.values() for v in each.values()) < 1.2 * kept(empty.parameters())
         states = {name: whole_state(part) for name, part in made.items()}
         empty.load_state_dict(dict(states["model"]), assign=True)  # torch notes it beside a state
         torch.testing.assert_close(empty.state_dict(), states["model"])

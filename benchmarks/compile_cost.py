@@ -15,12 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from step_cost import processor
+from step_cost import Case, make_step, processor
 
 from sightline.guidance import Unguided
-from sightline.models import ModelSettings, build_model
 from sightline.runs import write_json
-from sightline.training.compiling import compile_passes
 
 
 @dataclass(frozen=True)
@@ -36,27 +34,6 @@ class Result:
     first_s: float
 
 
-def make_step(model: str, device: str, precision: str, batch: int, size: int, *, compiled: bool) -> Callable[[], None]:
-    """One training step without the optimiser, which is the same for both."""
-    net = build_model(ModelSettings(name=model), num_classes=3, seed=0).to(device).train()
-    if compiled:
-        compile_passes(net, torch.device(device))
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(batch, 3, size, size, generator=generator).to(device)
-    labels = torch.randint(3, (batch,), generator=generator).to(device)
-    regions = torch.zeros(batch, 1, size, size, device=device)
-
-    def step() -> None:
-        net.zero_grad()
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-            guided = Unguided()(net, images, labels, regions)
-        guided.loss.backward()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return step
-
-
 def seconds(step: Callable[[], None]) -> float:
     """Time of one step."""
     start = time.perf_counter()
@@ -66,7 +43,8 @@ def seconds(step: Callable[[], None]) -> float:
 
 def measure(model: str, device: str, precision: str, batch: int, size: int, pairs: int) -> Result:
     """Interleave steps as written and compiled, and take the median ratio."""
-    written, compiled = (make_step(model, device, precision, batch, size, compiled=way) for way in (False, True))
+    case = Case(model, 3, precision)
+    written, compiled = (make_step(case, Unguided(), device, batch, size, compiled=way) for way in (False, True))
     first = seconds(compiled)
     for step in (written, compiled):
         step()

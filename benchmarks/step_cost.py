@@ -24,6 +24,7 @@ from sightline.cli.allocation import keep_freed_memory
 from sightline.guidance import BackgroundRelevance, Guidance, Unguided
 from sightline.models import ModelSettings, build_model
 from sightline.runs import write_json
+from sightline.training.compiling import compile_passes
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,13 @@ class Result:
     guided_mib: float
 
 
-def make_step(case: Case, guidance: Guidance, device: str, batch: int, size: int) -> Callable[[], None]:
+def make_step(
+    case: Case, guidance: Guidance, device: str, batch: int, size: int, *, compiled: bool = False
+) -> Callable[[], None]:
     """One training step without the optimiser, which is the same for both."""
     model = build_model(ModelSettings(name=case.model), num_classes=case.classes, seed=0).to(device).train()
+    if compiled:
+        compile_passes(model, torch.device(device))
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(batch, 3, size, size, generator=generator).to(device)
     labels = torch.randint(case.classes, (batch,), generator=generator).to(device)

@@ -187,7 +187,7 @@ def after_steps(processes: Processes) -> dict[str, Tensor]:
         model, guidance = Net().double(), case.guidance()
         empty, average = emptied(model), make_average(model, settings)
         assert average is not None
-        if processes.several and processes.strategy == "fsdp2":
+        if processes.share_weights:
             shard(average, torch.device("cpu"), processes)
         train = Gradients(model, guidance, processes, "float32", True)
         optimiser = make_optimiser(model, settings, guidance)
@@ -203,7 +203,7 @@ def after_steps(processes: Processes) -> dict[str, Tensor]:
             average.update_parameters(model)
         with whole(train.step, average), torch.no_grad():
             answers = average.module.eval()(batch.images)
-        if processes.several and processes.strategy == "fsdp2":
+        if processes.share_weights:
             assert kept(average.parameters()) < 0.6 * kept(empty.parameters())
             assert kept(v for each in optimiser.state.values() for v in each.values()) < 1.2 * kept(empty.parameters())
         states = {name: whole_state(part) for name, part in made.items()}

@@ -72,8 +72,9 @@ def assert_alike(one: RunFolder, other: RunFolder) -> None:
     torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
     for first, second in zip(one.metrics, other.metrics, strict=True):
         assert first.pop("stage", "") == second.pop("stage", "")
-        # the norm of an ISNet's gradient in float32 moves by half a per cent with the order of the sums
-        assert first == pytest.approx(second, rel=1e-2, abs=1e-4, nan_ok=True)
+        # which in float32 moves by half a per cent with the order of the sums
+        assert first.pop("gradient_norm", 0) == pytest.approx(second.pop("gradient_norm", 0), rel=1e-2)
+        assert first == pytest.approx(second, rel=3e-3, abs=1e-4, nan_ok=True)
     assert one.status == other.status
 
 

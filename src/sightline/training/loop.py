@@ -128,11 +128,6 @@ class _Training:
         return self.model if self.average is None else self.average.module
 
     @property
-    def sharded(self) -> bool:
-        """Whether each process keeps a part of every weight between steps."""
-        return self.processes.several and self.processes.strategy == "fsdp2"
-
-    @property
     def parts(self) -> dict[str, Any]:
         """All that a checkpoint holds."""
         parts = {"model": self.model, "guidance": self.guidance, "optimiser": self.optimiser}
@@ -151,7 +146,7 @@ class _Training:
         few = (batch.images[:2], batch.labels[:2], batch.regions[:2])
         for _, stage in self.stages:
             guidance = make_guidance(stage.guidance).to(self.device)
-            if self.sharded:
+            if self.processes.share_weights:
                 check_shardable(self.model, guidance)
             with only_training(self.model, stage.trains), evaluation_mode(self.model, guidance), torch.no_grad():
                 guidance(self.model, *few)
@@ -164,7 +159,7 @@ class _Training:
         with Tracker(self.log, self.progress.lines, tensorboard=self.settings.tensorboard) as tracker:
             while self.progress.stage < len(self.stages):
                 name, stage = self.stages[self.progress.stage]
-                self.empty = emptied(self.model) if self.sharded else None
+                self.empty = emptied(self.model) if self.processes.share_weights else None
                 with only_training(self.model, stage.trains):
                     self._begin(name, stage, resumed=resumed)
                     resumed = False
@@ -185,7 +180,7 @@ class _Training:
         self.batches = self._batches(stage)
         self.guidance = make_guidance(stage.guidance).to(self.device)
         self.average = make_average(self.model, self.optim)
-        if self.average is not None and self.sharded:
+        if self.average is not None and self.processes.share_weights:
             shard(self.average, self.device, self.processes)
         self.scaler = make_scaler(self.device.type, s.precision)
         self.gradients = Gradients(

@@ -43,6 +43,11 @@ class Processes:
         """Whether there is any other."""
         return self.count > 1
 
+    @property
+    def share_weights(self) -> bool:
+        """Whether each process keeps a part of every weight between steps."""
+        return self.several and self.strategy == "fsdp2"
+
     def everyone(self, value: T) -> list[T]:
         """Give what each process gave, in their order. Each process calls this and the next ones as often."""
         if not self.several:

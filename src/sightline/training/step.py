@@ -77,7 +77,7 @@ class Gradients:
         self._scaler = scaler or GradScaler(enabled=False)
         self.step: nn.Module = GuidedStep(model, guidance)
         self._sharded: FSDPModule | None = None
-        if processes.several and processes.strategy == "fsdp2":
+        if processes.share_weights:
             self._sharded = shard(self.step, next(model.parameters()).device, processes)
         elif processes.several:
             # which weights a step needs hangs on the guidance and its regions
